@@ -1,0 +1,24 @@
+"""Sequence-prediction problems as Gymnasium environments. Importing this registers the ids."""
+
+from seqenvs import problems
+from seqenvs.bounds import Bounds
+from seqenvs.env import SequenceEnv
+from seqenvs.problem import Batch, Problem, Symbols, Values
+from seqenvs.registration import register, register_all
+from seqenvs.vector_env import SequenceVectorEnv
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Batch",
+    "Bounds",
+    "Problem",
+    "SequenceEnv",
+    "SequenceVectorEnv",
+    "Symbols",
+    "Values",
+    "problems",
+    "register",
+]
+
+register_all()

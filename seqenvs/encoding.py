@@ -1,0 +1,54 @@
+"""Symbols and values as observations, and the spaces that these live in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from seqenvs.problem import Symbols, Values, check_choice
+
+ENCODINGS = ("one_hot", "index", "normalized")
+
+
+class Encoding:
+    """Turns what a problem shows into observations.
+
+    Args:
+        shown: What the problem shows.
+        name: For symbols ``"one_hot"``, a float32 Box of shape (n,) whose blank is the zero vector;
+            ``"index"``, Discrete(n + 1) whose blank is n; or ``"normalized"``, a float32 Box of shape
+            (1,) with symbols in [0, 1] and blank -1. Values are a float32 Box of shape (F,) whatever
+            the name.
+
+    Attributes:
+        space: The space of one observation.
+    """
+
+    space: spaces.Discrete | spaces.Box
+
+    def __init__(self, shown: Symbols | Values, name: str = "one_hot") -> None:
+        self.name = check_choice("encoding", name, ENCODINGS)
+        self._table: Any = None
+        if isinstance(shown, Values):
+            shape, low = (shown.features,), min(shown.low, shown.blank)
+            self.space = spaces.Box(low, shown.high, shape, np.float32)
+        elif name == "index":
+            self.space = spaces.Discrete(shown.n + 1)
+        elif name == "one_hot":
+            self._table = np.eye(shown.n + 1, shown.n, dtype=np.float32)
+            self.space = spaces.Box(0, 1, (shown.n,), np.float32)
+        else:
+            symbols = np.append(np.arange(shown.n) / max(shown.n - 1, 1), -1)
+            self._table = symbols.astype(np.float32)[:, None]
+            self.space = spaces.Box(-1, 1, (1,), np.float32)
+
+    def __call__(self, inputs: Any) -> Any:
+        """Encode (...) symbols, or (...) or (..., F) values, into a fresh (..., \\*space.shape) array."""
+        if self._table is not None:
+            return self._table.take(inputs, axis=0)
+        if isinstance(self.space, spaces.Discrete):
+            return inputs.astype(np.int64)
+        features = self.space.shape[0]
+        return inputs.astype(np.float32).reshape(*inputs.shape[: inputs.ndim - (features > 1)], features)

@@ -1,0 +1,208 @@
+"""One environment: a problem, one time step a step."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+
+from seqenvs.encoding import Encoding
+from seqenvs.problem import Problem, check_choice
+from seqenvs.rendering import RENDER_MODES, Trace, render
+from seqenvs.tape import EpisodeStream, lay_out
+
+
+def make_problem(problem: Problem | type[Problem] | str, parameters: dict[str, Any]) -> Problem:
+    """Make a problem from an instance, or from a class or its ``"module:Class"`` and parameters.
+
+    Raises:
+        TypeError: Not a problem, a parameter that it does not have, or one of a wrong type.
+        ValueError: A parameter out of range.
+    """
+    if isinstance(problem, Problem):
+        if parameters:
+            raise TypeError(
+                f"{sorted(parameters)[0]!r} can't be given beside a problem that is made already, {problem}"
+            )
+        return problem
+    if isinstance(problem, str):
+        module, _, name = problem.partition(":")
+        if not name:
+            raise ValueError(f"problem must be 'module:Class', a class or an instance, got {problem!r}")
+        problem = getattr(importlib.import_module(module), name)
+    if not (isinstance(problem, type) and issubclass(problem, Problem)):
+        raise TypeError(f"problem must be a seqenvs.Problem, got {problem!r}")
+    known = list(inspect.signature(problem).parameters)
+    for name in parameters:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            raise TypeError(
+                f"unknown argument {name!r} for {problem.__name__}"
+                + (f" (did you mean {close[0]!r}?)" if close else "")
+                + f"; it takes {', '.join(known)}, and the environment encoding, render_mode"
+            )
+    return problem(**parameters)
+
+
+def given_inputs(options: dict[str, Any] | None, allowed: tuple[str, ...] = ("inputs",)) -> Any:
+    """The ``inputs`` of reset's options, or None; raises ValueError for an unknown option."""
+    for key in options or {}:
+        if key not in allowed:
+            raise ValueError(f"unknown option {key!r}; reset's options are {', '.join(allowed)}")
+    return (options or {}).get("inputs")
+
+
+class SequenceEnv(gymnasium.Env[Any, Any]):
+    """A sequence problem as an environment: reveals one time step a step and pays for right answers.
+
+    ``reset`` shows the first input. The t-th ``step(action)`` judges ``action`` as the answer to
+    what has been shown up to input t, pays only where one is due, and shows input t + 1. After the
+    last input has been answered the episode is terminated and the observation is blank. A right
+    answer pays one divided by the number of answers due, so that the return is the accuracy.
+
+    ``step``'s ``info`` holds ``target`` (int, or (K,) array), ``due`` (bool) and, with the last step,
+    ``is_success`` (bool): every due answer was right. ``reset``'s is empty.
+
+    Args:
+        problem: A `Problem`, its class, or ``"module:Class"``.
+        encoding: How symbols are shown, see `seqenvs.encoding.Encoding`.
+        render_mode: ``"ansi"``, ``"rgb_array"`` or None.
+        **parameters: Passed to the problem's class.
+    """
+
+    metadata = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+
+    def __init__(
+        self,
+        problem: Problem | type[Problem] | str,
+        *,
+        encoding: str = "one_hot",
+        render_mode: str | None = None,
+        **parameters: Any,
+    ) -> None:
+        self.problem = make_problem(problem, parameters)
+        self.encode = Encoding(self.problem.shown, encoding)
+        self.render_mode = check_choice("render_mode", render_mode, (None, *RENDER_MODES))
+        self.observation_space = self.encode.space
+        self.action_space = self.problem.answers
+        self._num_answers = (
+            int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else None
+        )
+        self._stream: EpisodeStream | None = None
+        self._time, self._length = 0, -1
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode.
+
+        Args:
+            seed: Begin a new list of episodes; without one the next of the list is played.
+            options: ``{"inputs": [...]}`` plays a given sequence; trailing blanks may be left out.
+
+        Returns:
+            The first observation, and an empty dict.
+        """
+        inputs = given_inputs(options)
+        given = None if inputs is None else lay_out(self.problem, self.problem.episode(inputs))
+        super().reset(seed=seed)
+        if seed is not None or self._stream is None or self._stream.rng is not self._np_random:
+            self._stream = EpisodeStream(self.problem, self.np_random)
+        strip = self._stream.take(1) if given is None else given
+        self._length = length = int(strip.lengths[0])
+        self._inputs = strip.inputs[:length, 0]
+        observations = self.encode(strip.inputs[: length + 1, 0])
+        self._observations = (
+            observations.tolist() if observations.ndim == 1 else list(observations)
+        )
+        self._targets = strip.targets[:length, 0]
+        if self._num_answers is not None:
+            self._targets = self._targets.tolist()
+        self._due = strip.due[:length, 0].tolist()
+        self._worth = strip.worth[:length, 0].tolist()
+        self._time = 0
+        self._missed = False
+        self._answers: list[Any] = []
+        return self._observations[0], {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Answer, and see the next input.
+
+        Raises:
+            TypeError, ValueError: The action is not one of the action space; nothing has happened.
+            gymnasium.error.ResetNeeded: No episode is under way.
+        """
+        time = self._time
+        if time >= self._length:
+            raise ResetNeeded("no episode is under way: call reset() before step()")
+        target = self._targets[time]
+        if self._num_answers is not None:
+            if action.__class__ is not int:
+                action = self._as_int(action)
+            if not 0 <= action < self._num_answers:
+                raise ValueError(
+                    f"action must be an int in 0 .. {self._num_answers - 1}, got {action}"
+                )
+            right = action == target
+            reward = self._worth[time] if right else 0.0
+        else:
+            action = self._as_array(action)
+            target = target.astype(self.action_space.dtype)
+            score, right = self.problem.judge(action, target)
+            reward = float(score * self._worth[time])
+        due = self._due[time]
+        if due and not right:
+            self._missed = True
+        if self.render_mode is not None:
+            self._answers.append(action)
+        self._time = time = time + 1
+        if time < self._length:
+            return self._observations[time], reward, False, False, {"target": target, "due": due}
+        info = {"target": target, "due": due, "is_success": not self._missed}
+        return self._observations[time], reward, True, False, info
+
+    def render(self) -> Any:
+        """Draw the episode so far: a string for ``ansi``, (H, W, 3) uint8 for ``rgb_array``."""
+        if self.render_mode is None:
+            gymnasium.logger.warn(
+                "render() needs a render_mode: pass render_mode='ansi' or 'rgb_array' to make()"
+            )
+            return None
+        if self._length < 0:
+            raise ResetNeeded("there is no episode to draw yet: call reset() before render()")
+        name = self.spec.id if self.spec else type(self.problem).__name__
+        trace = Trace(
+            name, self.problem, self._inputs, self._targets, self._due, self._worth, self._answers
+        )
+        return render(trace, self.render_mode)
+
+    def _as_int(self, action: Any) -> int:
+        if isinstance(action, np.ndarray) and action.shape == () and action.dtype.kind in "iu":
+            return int(action)
+        if isinstance(action, (int, np.integer)):
+            return int(action)
+        raise TypeError(f"action must be an int in 0 .. {self._num_answers - 1}, got {action!r}")  # type: ignore[operator]
+
+    def _as_array(self, action: Any) -> Any:
+        space = self.action_space
+        whole = isinstance(space, spaces.MultiDiscrete)
+        low, high = (0, space.nvec - 1) if whole else (space.low, space.high)  # type: ignore[attr-defined]
+        kinds, what = ("iu", "integers") if whole else ("iuf", "numbers")
+        allowed = (
+            f"action must be {space.shape[0]} {what} in {np.min(low)} .. {np.max(high)}, got {action!r}"  # type: ignore[index]
+        )
+        try:
+            array = np.asarray(action)
+        except ValueError as error:
+            raise TypeError(allowed) from error
+        if array.dtype.kind not in kinds:
+            raise TypeError(allowed)
+        if array.shape != space.shape or not ((array >= low) & (array <= high)).all():
+            raise ValueError(allowed)
+        return array.astype(space.dtype)

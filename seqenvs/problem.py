@@ -1,0 +1,339 @@
+"""The contract that a problem's author reads: what is shown, and what is right.
+
+A sequence problem is *open loop*: what is shown never depends on what is answered. It is
+therefore two functions, ``draw`` (the only randomness) and ``answer`` (the rule, pure and
+causal). Environments, supervised batches, the oracle, the bounds and the pictures are
+readers of these two. Arrays are time-major: axis 0 is the time step, axis 1 the episode.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from seqenvs.bounds import Bounds
+
+Length = int | tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """An alphabet of the symbols 0 .. n - 1; ``blank``, which is n, means that nothing is shown."""
+
+    n: int
+
+    @property
+    def blank(self) -> int:
+        """The symbol that stands for nothing."""
+        return self.n
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The smallest unsigned integer type that holds every symbol and blank."""
+        return np.min_scalar_type(self.n)
+
+
+@dataclass(frozen=True)
+class Values:
+    """Real values in [low, high], ``features`` of them a step; ``blank`` lies outside."""
+
+    low: float = 0.0
+    high: float = 1.0
+    features: int = 1
+
+    @property
+    def blank(self) -> float:
+        """The value that stands for nothing: as far below ``low`` as ``high`` is above it."""
+        return 2 * self.low - self.high if self.high > self.low else self.low - 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Values are float32, as observations are."""
+        return np.dtype(np.float32)
+
+
+class Batch(NamedTuple):
+    """B episodes, time-major; T is the longest one's number of steps.
+
+    Attributes:
+        inputs: (T, B), or (T, B, F) where several features are shown; blank past an episode's end.
+        targets: (T, B) for ``Discrete`` answers, (T, B, K) for ``MultiDiscrete`` and ``Box`` of K
+            components; 0 where none is due.
+        mask: (T, B) bool, True where an answer is due.
+        lengths: (B,) int64, the number of steps of each episode.
+    """
+
+    inputs: NDArray[Any]
+    targets: NDArray[Any]
+    mask: NDArray[np.bool_]
+    lengths: NDArray[np.int64]
+
+
+class Problem(ABC):
+    """A sequence problem. Subclasses set four attributes and define ``draw`` and ``answer``.
+
+    Attributes:
+        shown: What a step shows: ``Symbols(n)`` or ``Values(low, high, features)``.
+        answers: The space of answers: ``Discrete`` or ``MultiDiscrete`` from 0, or a float32 ``Box``.
+        num_inputs: Least and most inputs of an episode, both included.
+        tolerance: For ``Box`` answers, how close (strictly, in every component) counts as right.
+
+    A parameter that makes no sense is refused in the constructor with a ``ValueError`` or
+    ``TypeError`` that names it; `check_int` and its neighbours below do that in one line.
+    """
+
+    shown: Symbols | Values
+    answers: spaces.Discrete | spaces.MultiDiscrete | spaces.Box
+    num_inputs: tuple[int, int]
+    tolerance: float = 0.0
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, num_inputs: NDArray[np.int64]) -> NDArray[Any]:
+        """Draw the inputs of B episodes.
+
+        Args:
+            rng: The only source of randomness.
+            num_inputs: (B,) int64, how many inputs each episode shows.
+
+        Returns:
+            (max(num_inputs), B) or (max(num_inputs), B, F); what stands below an episode's own
+            number of inputs is replaced by blanks.
+        """
+
+    @abstractmethod
+    def answer(
+        self, inputs: NDArray[Any], lengths: NDArray[np.int64]
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Give the right answers; the rule of the problem, in this one place.
+
+        Causal: wherever an answer is due, ``targets[t]`` follows from ``inputs[:t + 1]``, and
+        ``lengths`` may say no more than that the episode ends here.
+
+        Args:
+            inputs: (T, B) or (T, B, F), blank below each episode's inputs.
+            lengths: (B,) int64, how many steps each episode has.
+
+        Returns:
+            targets, (T, B) or, for ``MultiDiscrete`` and ``Box`` of K components, (T, B, K), any
+            number where none is due; and mask, (T, B) bool, True where one is due. At least one
+            is due in every episode.
+        """
+
+    def draw_num_inputs(self, rng: np.random.Generator, size: int) -> NDArray[np.int64]:
+        """Draw how many inputs each of ``size`` episodes shows: (size,) int64."""
+        low, high = self.num_inputs
+        return np.full(size, low) if low == high else rng.integers(low, high, size, endpoint=True)
+
+    def delay(self, num_inputs: Any) -> Any:
+        """Number of blank steps that follow the inputs, in which answers are still due."""
+        return 0
+
+    def check_inputs(self, inputs: NDArray[Any]) -> None:
+        """Raise ValueError if ``draw`` can never give this sequence, (T,) or (T, F)."""
+
+    def support(self) -> tuple[Batch, NDArray[np.float64]] | None:
+        """Every episode that can be drawn and (B,) how likely each is; None where there are too many."""
+        return None
+
+    def bounds(self) -> Bounds:
+        """Exact chance, memoryless and clock bounds; from `support` unless a subclass knows a formula.
+
+        Raises:
+            NotImplementedError: The problem gives neither a formula nor its support.
+        """
+        from seqenvs.bounds import enumerated_bounds
+
+        support = self.support()
+        if support is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} knows no bounds: define bounds() in it, or support()"
+            )
+        return enumerated_bounds(self, *support)
+
+    # What every problem gets from the above.
+
+    @property
+    def num_steps(self) -> tuple[int, int]:
+        """Least and most steps of an episode, both included."""
+        low, high = self.num_inputs
+        return low + int(self.delay(low)), high + int(self.delay(high))
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        """Draw ``size`` episodes from ``rng``."""
+        count = self.draw_num_inputs(rng, size)
+        return self._complete(self.draw(rng, count), count)
+
+    def episode(self, inputs: ArrayLike) -> Batch:
+        """Lay out one given sequence, (T,) or (T, F); trailing blanks may be left out.
+
+        Raises:
+            TypeError, ValueError: The sequence is not one that this problem can show.
+        """
+        sequence = self._sequence(inputs)
+        low, high = self.num_inputs
+        if not low <= len(sequence) <= high:
+            allowed = f"{low}" if low == high else f"{low} to {high}"
+            raise ValueError(
+                f"inputs has {len(sequence)} time steps, got {np.asarray(inputs).tolist()!r}; {self} "
+                f"shows {allowed} (trailing blanks, {self.shown.blank}, may be left out)"
+            )
+        self.check_inputs(sequence)
+        return self._complete(sequence[:, None], np.array([len(sequence)]))
+
+    def judge(
+        self, answers: NDArray[Any], targets: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Score answers against targets of the same shape: (score in [0, 1], right or not).
+
+        ``Discrete`` scores 1 for the target; ``MultiDiscrete`` the fraction of components that
+        are right; ``Box`` 1 minus the mean distance as a fraction of the box, NaN scoring 0.
+        """
+        if isinstance(self.answers, spaces.Discrete):
+            right = answers == targets
+            return right, right
+        if isinstance(self.answers, spaces.MultiDiscrete):
+            matches = answers == targets
+            return matches.mean(axis=-1), matches.all(axis=-1)
+        distance = np.abs(np.asarray(answers, np.float64) - targets)
+        width = np.asarray(self.answers.high, np.float64) - self.answers.low
+        score = np.fmax(0.0, 1.0 - (distance / width).mean(axis=-1))
+        return score, (distance < self.tolerance).all(axis=-1)
+
+    def _complete(self, inputs: NDArray[Any], num_inputs: NDArray[np.int64]) -> Batch:
+        """Blank what is not shown, append the delay and ask for the answers."""
+        lengths = num_inputs + self.delay(num_inputs)
+        steps = int(lengths.max())
+        if len(inputs) < steps or num_inputs.min() < len(inputs):
+            shape = (steps, *inputs.shape[1:])
+            padded = np.full(shape, self.shown.blank, inputs.dtype)
+            padded[: len(inputs)] = inputs[:steps]
+            past = np.arange(steps)[:, None] >= num_inputs
+            padded[past] = self.shown.blank
+            inputs = padded
+        targets, mask = self.answer(inputs, lengths)
+        due = mask.reshape(*mask.shape, *[1] * (targets.ndim - mask.ndim))
+        return Batch(inputs, np.where(due, targets, np.zeros((), targets.dtype)), mask, lengths)
+
+    def _sequence(self, inputs: ArrayLike) -> NDArray[Any]:
+        """Check a given sequence's type, shape and alphabet, and strip trailing blanks."""
+        what = f"inputs must be {self._allowed_inputs()}, got {inputs!r}"
+        try:
+            sequence = np.asarray(inputs)
+        except ValueError as error:  # ragged
+            raise TypeError(what) from error
+        wide = isinstance(self.shown, Values) and self.shown.features > 1
+        if sequence.ndim != 1 + wide or (wide and sequence.shape[1] != self.shown.features):
+            raise ValueError(what)
+        kinds = "iu" if isinstance(self.shown, Symbols) else "iuf"
+        if sequence.size and sequence.dtype.kind not in kinds:
+            raise TypeError(what)
+        blank = (sequence == self.shown.blank).reshape(len(sequence), -1).all(axis=1)
+        sequence = sequence[: len(sequence) - int(np.argmin(blank[::-1]) if not blank.all() else len(blank))]
+        low, high = (0, self.shown.n - 1) if isinstance(self.shown, Symbols) else (self.shown.low, self.shown.high)
+        if not ((sequence >= low) & (sequence <= high)).all():  # NaN fails this too
+            raise ValueError(what)
+        return sequence.astype(self.shown.dtype)
+
+    def _allowed_inputs(self) -> str:
+        if isinstance(self.shown, Symbols):
+            return f"a sequence of integers in 0 .. {self.shown.n - 1}"
+        each = "numbers" if self.shown.features == 1 else f"rows of {self.shown.features} numbers"
+        return f"a sequence of {each} in [{self.shown.low}, {self.shown.high}]"
+
+
+@lru_cache(maxsize=32)
+def _words(n: int) -> tuple[NDArray[Any], int]:
+    """A table from a uniform 16-bit word to as many base-n digits as fit, and its number of rows.
+
+    Words from the number of rows on are to be thrown away, which keeps the digits exactly uniform.
+    """
+    digits = next(k for k in (8, 4, 2, 1) if n**k <= 1 << 16)
+    rows = (1 << 16) // n**digits * n**digits
+    word = np.arange(rows)
+    table = np.stack([word // n**place % n for place in range(digits)], axis=1)
+    packed = table.astype("u1" if n <= 256 else "u2").view(f"u{digits if n <= 256 else 2}")
+    return packed.reshape(rows), rows
+
+
+def draw_symbols(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Draw independent, exactly uniform symbols in 0 .. n - 1, in a small unsigned type.
+
+    Several times as fast as ``rng.integers``: a 64-bit draw is cut into four words, and a table
+    gives all the base-n digits of a word at once.
+    """
+    if n > 1 << 16:
+        return rng.integers(n, size=shape, dtype=np.uint32)
+    table, rows = _words(n)
+    itemsize = Symbols(n).dtype.itemsize if n > 256 else 1
+    size = int(np.prod(shape, dtype=np.int64))
+    parts, missing = [], size
+    while missing > 0:
+        words = -(-missing * itemsize // table.itemsize)
+        quads = words * (1 << 16) // rows // 4 + 8
+        drawn = rng.integers(0, (1 << 64) - 1, quads, np.uint64, endpoint=True)
+        word = drawn.astype("<u8", copy=False).view("<u2")
+        if rows < 1 << 16:
+            word = word[word < rows]
+        digits = table.take(word).view("u1" if n <= 256 else "u2")
+        parts.append(digits[:missing])
+        missing -= len(digits)
+    flat = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return flat.astype(Symbols(n).dtype, copy=False).reshape(shape)
+
+
+def check_int(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """Return ``value`` as an int, or raise an error that names it and says what is allowed."""
+    allowed = f"at least {low}" if high is None else f"in {low} .. {high}"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an int {allowed}, got {value!r}")
+    if value < low or (high is not None and value > high):
+        raise ValueError(f"{name} must be an int {allowed}, got {value!r}")
+    return int(value)
+
+
+def check_choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
+    """Return ``value`` if it is one of ``allowed``, or raise an error that names it and lists them."""
+    allowed = tuple(allowed)
+    if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in allowed):
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+    return value
+
+
+def check_fraction(name: str, value: Any) -> float:
+    """Return ``value`` as a float strictly between 0 and 1, or raise an error that names it."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name} must be a number between 0 and 1, got {value!r}")
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must be between 0 and 1, both excluded, got {value!r}")
+    return float(value)
+
+
+def check_length(value: Any, low: int, fixed: str | None = None) -> tuple[int, int]:
+    """Return ``length`` as (least, most), or raise an error that names it.
+
+    Args:
+        value: An int, or (low, high) with both ends included, to be drawn per episode.
+        low: The least length that makes sense.
+        fixed: Why a range would make the problem unanswerable, if it would.
+    """
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise ValueError(f"length must be an int or (low, high), got {value!r}")
+        ends = check_int("length[0]", value[0], low), check_int("length[1]", value[1], low)
+        if ends[0] > ends[1]:
+            raise ValueError(f"length must be (low, high) with low <= high, got {value!r}")
+        if fixed and ends[0] < ends[1]:
+            raise ValueError(f"length must be a single int here, got {value!r}: {fixed}")
+        return ends
+    size = check_int("length", value, low)
+    return size, size

@@ -1,0 +1,118 @@
+"""Classify: say whether a running sum has reached a limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from seqenvs.bounds import Bounds, irwin_hall_cdf
+from seqenvs.problem import Length, Problem, Values, check_choice, check_fraction, check_length
+
+
+@dataclass(kw_only=True)
+class Classify(Problem):
+    """Classify a sequence: has the sum of all values so far reached the limit?
+
+    ## Description
+    The label is 0 until the cumulative sum reaches ``threshold * length``, and 1 from there on.
+    Tutorial, section 5.
+
+    One episode with ``length=5, threshold=0.5``, so that the limit is 2.5:
+
+        time step   0     1     2     3     4
+        input       0.63  0.29  0.92  0.95  0.32
+        sum         0.63  0.92  1.84  2.79  3.11
+        target      0     0     0     1     1
+        due         *     *     *     *     *
+
+    ## Observation Space
+    ``Box(-1, 1, (1,), float32)``: values in [0, 1); -1, blank, after the last answer.
+
+    ## Action Space
+    ``Discrete(2)``.
+
+    ## Rewards
+    For a right answer, one divided by the number of answers due in the episode; otherwise 0.
+
+    ## Starting State
+    The first of ``length`` independent values, uniform on [0, 1).
+
+    ## Episode End
+    Terminated after ``length`` steps; never truncated.
+
+    ## Arguments
+    - ``length``: number of values, or (low, high) with ``many_to_one``. *This makes it harder*: the
+      sum has more terms, and the limit has to be met with the same accuracy.
+    - ``framing``: ``"one_to_one"`` asks at each step; ``"many_to_one"`` once, at the end.
+    - ``threshold``: the limit as a fraction of ``length``; 0.25 for ``one_to_one`` and 0.5 for
+      ``many_to_one`` if left out. At the end, 0.25 would hardly be a question.
+
+    Memory is worth less here than it seems: the sum grows by one half a step, so that a clock
+    alone is nearly always right. See the bounds.
+
+    ## Version History
+    - v0: first version.
+    """
+
+    length: Length = 10
+    framing: str = "one_to_one"
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("framing", self.framing, ("one_to_one", "many_to_one"))
+        one = self.framing == "one_to_one"
+        limit = "the limit depends on the length, which nobody can foresee" if one else None
+        self.num_inputs = check_length(self.length, 1, fixed=limit)
+        if self.threshold is not None:
+            check_fraction("threshold", self.threshold)
+        self._threshold = self.threshold or (0.25 if one else 0.5)
+        self.shown = Values(0.0, 1.0)
+        self.answers = spaces.Discrete(2)
+
+    def draw(self, rng: np.random.Generator, num_inputs: Any) -> Any:
+        return rng.random((int(num_inputs.max()), len(num_inputs)), dtype=np.float32)
+
+    def answer(self, inputs: Any, lengths: Any) -> Any:
+        time = np.arange(len(inputs))[:, None]
+        reached = inputs.cumsum(axis=0, dtype=np.float64) >= self._threshold * lengths
+        due = time < lengths if self.framing == "one_to_one" else time == lengths - 1
+        return reached.astype(np.uint8), due
+
+    def bounds(self) -> Bounds:
+        low, high = self.num_inputs
+        if self.framing == "one_to_one":
+            earlier = np.arange(high)  # how many values came before the one in sight
+            limit = np.full(high, self._threshold * high)
+        else:
+            earlier = np.arange(low - 1, high)
+            limit = self._threshold * (earlier + 1)
+
+        def label_one(x: Any) -> Any:  # P(label 1 | x in sight), a row for each number of earlier values
+            if self.framing == "one_to_one":
+                return 1 - irwin_hall_cdf(high - 1, limit[0] - x)
+            return np.stack(
+                [1 - irwin_hall_cdf(n, at - x)[-1] for n, at in zip(earlier, limit, strict=True)]
+            )
+
+        # The label is as likely 0 as 1 where the sum before it has its median, half its count.
+        x, weight = _nodes(np.concatenate([limit % 1, limit - earlier / 2]))
+        one = label_one(x)
+        clock = (np.maximum(one, 1 - one) @ weight).mean()
+        even = np.array([0.0, 1.0])  # bisect for the same point of the average over time
+        for _ in range(50):
+            even[int(label_one(even.mean(keepdims=True)).mean() >= 0.5)] = even.mean()
+        x, weight = _nodes(np.concatenate([limit % 1, even]))
+        mean = label_one(x).mean(axis=0)
+        memoryless = np.maximum(mean, 1 - mean) @ weight
+        return Bounds(chance=0.5, memoryless=float(memoryless), clock=float(clock))
+
+
+def _nodes(knots: Any) -> tuple[Any, Any]:
+    """Gauss-Legendre nodes and weights on [0, 1], cut where the integrand is not smooth."""
+    cuts = np.unique(np.clip(np.concatenate([[0, 1], knots]), 0, 1))
+    node, weight = np.polynomial.legendre.leggauss(max(8, 64 // len(cuts)))
+    left, width = cuts[:-1, None], np.diff(cuts)[:, None]
+    return (left + width * (node + 1) / 2).ravel(), (width * weight / 2).ravel()

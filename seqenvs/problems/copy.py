@@ -1,0 +1,137 @@
+"""Copy: give a random subsequence back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from seqenvs.bounds import Bounds
+from seqenvs.problem import (
+    Length,
+    Problem,
+    Symbols,
+    check_choice,
+    check_int,
+    check_length,
+    draw_symbols,
+)
+
+
+@dataclass(kw_only=True)
+class Copy(Problem):
+    """Echo a random subsequence: hear a sequence of integers to its end, then give it back.
+
+    ## Description
+    The whole sequence, or a contiguous part of it, forwards or reversed. Tutorial, section 4.
+
+    One episode with ``length=4, output_length=3`` (``_`` is blank, ``.`` no answer due):
+
+        time step   0  1  2  3  4  5  6
+        input       5  3  2  4  _  _  _
+        target      .  .  .  .  5  3  2
+        due         .  .  .  .  *  *  *
+
+    ## Observation Space
+    The symbols 0 .. num_symbols - 1 and blank, encoded as ``encoding`` says.
+
+    ## Action Space
+    ``Discrete(num_symbols)``; with ``many_to_one``, ``MultiDiscrete`` of ``output_length`` such.
+
+    ## Rewards
+    For a right answer, one divided by the number of answers due in the episode; otherwise 0. With
+    ``many_to_one``, the fraction of the output that is right.
+
+    ## Starting State
+    The first of ``length`` independent, uniformly drawn integers.
+
+    ## Episode End
+    Terminated after the last output; never truncated.
+
+    ## Arguments
+    - ``length``: number of integers to hear, or (low, high). *This makes it harder*: every one must
+      be held at once, and each must be found again in its turn.
+    - ``num_symbols``: more symbols are more bits in each of them, and a rarer reward.
+    - ``framing``: ``"many_to_many"``: the input, then blank steps, an output in each;
+      ``"many_to_one"``: the whole output at once at the last input; ``"one_to_one"``: an output at
+      each input step, which needs no memory and calibrates.
+    - ``output_length``: how many integers to give back; all from ``start`` on if left out.
+    - ``start``: time step (from 0) of the first of them. Fewer integers to hold, but to be chosen.
+    - ``reverse``: give the output back last first. The latest is asked for soonest: easier for
+      many networks.
+
+    ## Version History
+    - v0: first version.
+    """
+
+    length: Length = 5
+    num_symbols: int = 10
+    framing: str = "many_to_many"
+    output_length: int | None = None
+    start: int = 0
+    reverse: bool = False
+
+    def __post_init__(self) -> None:
+        low, high = self.num_inputs = check_length(self.length, 1)
+        check_int("num_symbols", self.num_symbols, 2)
+        check_choice("framing", self.framing, ("many_to_many", "many_to_one", "one_to_one"))
+        check_int("start", self.start, 0, low - 1)
+        check_choice("reverse", self.reverse, (False, True))
+        if self.output_length is not None:
+            check_int("output_length", self.output_length, 1, low - self.start)
+        elif self.framing == "many_to_one" and low < high:
+            raise ValueError(
+                f"output_length must be an int where length is a range ({self.length!r}) and "
+                "framing='many_to_one', got None: the number of answers given at once is fixed"
+            )
+        if self.framing == "one_to_one" and self.reverse:
+            raise ValueError(
+                "reverse must be False with framing='one_to_one', got True: the first output "
+                "would be due before the last input has been shown"
+            )
+        self.shown = Symbols(self.num_symbols)
+        self.answers = spaces.Discrete(self.num_symbols)
+        if self.framing == "many_to_one":
+            self.answers = spaces.MultiDiscrete([self.num_symbols] * self._output_length(low))
+
+    def _output_length(self, num_inputs: Any) -> Any:
+        if self.output_length is None:
+            return num_inputs - self.start
+        return self.output_length + 0 * num_inputs
+
+    def delay(self, num_inputs: Any) -> Any:
+        return self._output_length(num_inputs) if self.framing == "many_to_many" else 0
+
+    def draw(self, rng: np.random.Generator, num_inputs: Any) -> Any:
+        return draw_symbols(rng, self.num_symbols, (int(num_inputs.max()), len(num_inputs)))
+
+    def answer(self, inputs: Any, lengths: Any) -> Any:
+        time = np.arange(len(inputs))[:, None]
+        if self.framing == "one_to_one":
+            size = self._output_length(lengths)
+            return inputs, (time >= self.start) & (time < self.start + size)
+        if self.framing == "many_to_one":
+            output = self.start + np.arange(len(self.answers.nvec))  # type: ignore[union-attr]
+            output = np.minimum(output[:: -1 if self.reverse else 1], len(inputs) - 1)
+            whole = inputs[output].T  # (B, K)
+            return np.broadcast_to(whole, (len(inputs), *whole.shape)), time == lengths - 1
+        heard = np.argmax(inputs == self.shown.blank, axis=0)
+        size = self._output_length(heard)
+        place = time - heard
+        mask = (place >= 0) & (place < size)
+        source = self.start + np.where(mask, size - 1 - place if self.reverse else place, 0)
+        return np.take_along_axis(inputs, source, axis=0), mask
+
+    def bounds(self) -> Bounds:
+        chance = best = 1 / self.num_symbols
+        if self.framing == "one_to_one":
+            best = 1.0
+        elif self.framing == "many_to_one":
+            low, high = self.num_inputs
+            size = len(self.answers.nvec)  # type: ignore[union-attr]
+            # The last input is in sight, and is an output if the output reaches that far.
+            in_sight = (self.start + size == low) / (high - low + 1) / size
+            best = in_sight + (1 - in_sight) * chance
+        return Bounds(chance=chance, memoryless=best, clock=best)

@@ -1,0 +1,109 @@
+"""Echo: say the symbol that was shown some steps ago."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from seqenvs.bounds import Bounds
+from seqenvs.problem import (
+    Length,
+    Problem,
+    Symbols,
+    check_choice,
+    check_int,
+    check_length,
+    draw_symbols,
+)
+
+
+@dataclass(kw_only=True)
+class Echo(Problem):
+    """Echo a random integer: at each step, say the integer shown ``lag`` steps ago.
+
+    ## Description
+    Integers are drawn anew for every episode, so that nothing can be memorised: what is learned
+    is to hold each one for ``lag`` steps and then to say it. Tutorial, section 3.
+
+    One episode with ``lag=2, length=6`` (``.`` is a step in which no answer is due):
+
+        time step   0  1  2  3  4  5
+        input       5  3  2  1  9  9
+        target      .  .  5  3  2  1
+        due         .  .  *  *  *  *
+
+    ## Observation Space
+    The symbols 0 .. num_symbols - 1, encoded as ``encoding`` says; blank after the last answer.
+
+    ## Action Space
+    ``Discrete(num_symbols)``.
+
+    ## Rewards
+    For a right answer, one divided by the number of answers due in the episode; otherwise 0.
+
+    ## Starting State
+    The first of ``length`` independent, uniformly drawn integers.
+
+    ## Episode End
+    Terminated after ``length`` steps; never truncated.
+
+    ## Arguments
+    - ``length``: number of integers, or (low, high) to draw it for each episode. With
+      ``many_to_one``, a longer wait for the same answer.
+    - ``lag``: how many steps back. *This makes it harder*: an agent must hold ``lag`` integers at
+      once, a queue that moves at every step. 0 needs no memory and calibrates a test harness.
+    - ``num_symbols``: more symbols are more bits to hold for each step back, and a rarer reward.
+    - ``framing``: ``"one_to_one"`` asks at each step from ``lag`` on; ``"many_to_one"`` once, at the end.
+    - ``position``: with ``many_to_one``, the time step (from 0) whose integer is due at the end,
+      in place of ``lag``: one integer to hold, from a place that the agent must count to.
+
+    ## Version History
+    - v0: first version.
+    """
+
+    length: Length = 10
+    lag: int = 1
+    num_symbols: int = 10
+    framing: str = "one_to_one"
+    position: int | None = None
+
+    def __post_init__(self) -> None:
+        low, _ = self.num_inputs = check_length(self.length, 1)
+        check_choice("framing", self.framing, ("one_to_one", "many_to_one"))
+        check_int("num_symbols", self.num_symbols, 2)
+        if self.position is None:
+            check_int("lag", self.lag, 0, low - 1)
+        else:
+            check_int("position", self.position, 0, low - 1)
+            if self.framing != "many_to_one":
+                raise ValueError(
+                    f"position must be None with framing='one_to_one', got {self.position!r}: it "
+                    "asks once, at the end, which is framing='many_to_one'"
+                )
+        self.shown = Symbols(self.num_symbols)
+        self.answers = spaces.Discrete(self.num_symbols)
+
+    def draw(self, rng: np.random.Generator, num_inputs: Any) -> Any:
+        return draw_symbols(rng, self.num_symbols, (int(num_inputs.max()), len(num_inputs)))
+
+    def answer(self, inputs: Any, lengths: Any) -> Any:
+        time = np.arange(len(inputs))[:, None]
+        targets = np.zeros_like(inputs)
+        if self.framing == "one_to_one":
+            targets[self.lag :] = inputs[: len(inputs) - self.lag]
+            return targets, (time >= self.lag) & (time < lengths)
+        source = lengths - 1 - self.lag if self.position is None else self.position
+        targets[:] = np.take_along_axis(inputs, np.broadcast_to(source, (1, len(lengths))), axis=0)
+        return targets, time == lengths - 1
+
+    def bounds(self) -> Bounds:
+        low, high = self.num_inputs
+        if self.position is None:
+            shown_now = float(self.lag == 0)
+        else:  # the integer asked for is in sight if it is the last one
+            shown_now = (self.position == low - 1) / (high - low + 1)
+        best = shown_now + (1 - shown_now) / self.num_symbols
+        return Bounds(chance=1 / self.num_symbols, memoryless=best, clock=best)

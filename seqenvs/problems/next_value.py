@@ -1,0 +1,136 @@
+"""Next: predict the next value of a contiguous sequence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from seqenvs.problem import Batch, Length, Problem, Values, check_choice, check_int, check_length
+
+
+class NextValue(Problem):
+    """Predict the next value of a contiguous sequence of values between 0 and 1.
+
+    ## Description
+    The sequence is 0, 1/length, 2/length and so on. Tutorial, section 1: the easiest problem, which
+    a multilayer perceptron solves and which calibrates a test harness. With a range of lengths
+    the spacing has to be inferred from two values, which takes memory.
+
+    One episode with ``framing="many_to_one", length=10, window=3``:
+
+        time step   0    1    2
+        input       0.4  0.5  0.6
+        target      .    .    0.7
+        due         .    .    *
+
+    ## Observation Space
+    ``Box(-1, 1, (1,), float32)``: values in [0, 1]; -1, blank, after the last answer.
+
+    ## Action Space
+    ``Box(0, 1, (1,), float32)``, the value itself; ``Discrete(length)``, its index in the sequence,
+    with ``answer="index"``.
+
+    ## Rewards
+    For a value, 1 minus its distance from the right one, divided by the number of answers due in
+    the episode; it counts as right (``is_success``) within half a spacing. For an index, one divided
+    by the number of answers due if it is right, otherwise 0.
+
+    ## Starting State
+    The first value of the sequence, or of the window.
+
+    ## Episode End
+    Terminated after ``length - 1`` steps, or after ``window`` steps; never truncated.
+
+    ## Arguments
+    - ``length``: number of values, or (low, high) with ``many_to_one``. *This makes it harder*: the
+      spacing is finer. A range makes it unknown (success then means half the finest spacing).
+    - ``framing``: ``"one_to_one"`` shows the whole sequence and asks at each step;
+      ``"many_to_one"`` shows a random window and asks once, at its end.
+    - ``window``: number of values in the window. A longer one is more to wait for.
+    - ``answer``: ``"value"`` or ``"index"``.
+
+    ## Version History
+    - v0: first version.
+    """
+
+    def __init__(
+        self,
+        *,
+        length: Length = 10,
+        framing: str = "one_to_one",
+        window: int = 3,
+        answer: str = "value",
+    ) -> None:
+        self.framing = check_choice("framing", framing, ("one_to_one", "many_to_one"))
+        self._index = check_choice("answer", answer, ("value", "index")) == "index"
+        one = framing == "one_to_one"
+        unknown = "after the first value, 0, nobody can know the spacing" if one else None
+        low, high = self.length = check_length(length, 2, fixed=unknown)
+        self.window = check_int("window", window, 1 if low == high else 2, None if one else low - 1)
+        self.num_inputs = (high - 1, high - 1) if one else (window, window)
+        self.shown = Values(0.0, 1.0)
+        self.answers = spaces.Box(0, 1, (1,), np.float32)
+        self.tolerance = 0.5 / high
+        if self._index:
+            self.answers = spaces.Discrete(high)
+
+    def __repr__(self) -> str:
+        low, high = self.length
+        answer = "index" if self._index else "value"
+        return (
+            f"NextValue(length={low if low == high else (low, high)}, framing={self.framing!r}, "
+            f"window={self.window}, answer={answer!r})"
+        )
+
+    def draw(self, rng: np.random.Generator, num_inputs: Any) -> Any:
+        size = len(num_inputs)
+        length = rng.integers(*self.length, size, endpoint=True)
+        return self._values(self._first(rng, length), length)
+
+    def _first(self, rng: np.random.Generator, length: Any) -> Any:
+        return 0 * length if self.framing == "one_to_one" else rng.integers(length - self.window)
+
+    def _values(self, first: Any, length: Any) -> Any:
+        index = first + np.arange(self.num_inputs[0])[:, None]
+        return (index / length).astype(np.float32)
+
+    def _length(self, inputs: Any) -> Any:
+        """(B,) the number of values in the sequence; where it varies, from the first spacing."""
+        low, high = self.length
+        if low == high:
+            return np.full(inputs.shape[1], high)
+        with np.errstate(divide="ignore"):
+            spacing = inputs[1].astype(np.float64) - inputs[0]
+            return np.clip(np.rint(1 / np.abs(spacing)), low, high)
+
+    def answer(self, inputs: Any, lengths: Any) -> Any:
+        length = self._length(inputs)
+        index = np.clip(np.rint(inputs * length) + 1, 0, length - 1)
+        time = np.arange(len(inputs))[:, None]
+        due = time < lengths if self.framing == "one_to_one" else time == lengths - 1
+        if self._index:
+            return index.astype(np.int64), due
+        return (index / length).astype(inputs.dtype)[..., None], due
+
+    def check_inputs(self, inputs: Any) -> None:
+        for length in range(self.length[0], self.length[1] + 1):
+            index = np.rint(inputs[0] * length) + np.arange(len(inputs))
+            begins = index[0] == 0 if self.framing == "one_to_one" else index[-1] < length - 1
+            if begins and np.allclose(inputs, index / length, rtol=0, atol=1e-6):
+                return
+        raise ValueError(
+            f"inputs must be contiguous values i/length of {self}, got {inputs.tolist()!r}"
+        )
+
+    def support(self) -> tuple[Batch, Any]:
+        low, high = self.length
+        starts = [(i, n) for n in range(low, high + 1) for i in range(self._num_starts(n))]
+        first, length = np.array(starts).T
+        count = np.full(len(first), self.num_inputs[0])
+        probability = 1 / (high - low + 1) / np.array([self._num_starts(n) for n in length])
+        return self._complete(self._values(first, length), count), probability
+
+    def _num_starts(self, length: int) -> int:
+        return 1 if self.framing == "one_to_one" else length - self.window

@@ -1,0 +1,135 @@
+"""Recall: remember the first value to the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from seqenvs.bounds import Bounds
+from seqenvs.problem import Batch, Length, Problem, Symbols, check_choice, check_int, check_length
+
+
+@dataclass(kw_only=True)
+class Recall(Problem):
+    """Remember the first value, sit through the middle, and say it at the end.
+
+    ## Description
+    A sequence is a value, a middle that tells nothing about it, and the value again. Tutorial,
+    section 2; Experiment 2a of Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997), and 2b
+    with ``middle="random"``. For ``length=5`` the sequences are 3,0,1,2,3 and 4,0,1,2,4.
+
+    One episode with ``length=5``, next value at each step. After the input 2 comes 3 in this
+    sequence and 4 in the other: the conflict that no policy without memory can resolve.
+
+        time step   0  1  2  3
+        input       3  0  1  2
+        target      0  1  2  3
+        due         *  *  *  *
+
+    ## Observation Space
+    The symbols 0 .. length + num_values - 3, encoded as ``encoding`` says; blank after the last answer.
+
+    ## Action Space
+    ``Discrete(length + num_values - 2)``, the same symbols.
+
+    ## Rewards
+    For a right answer, one divided by the number of answers due in the episode; otherwise 0.
+
+    ## Starting State
+    The value to remember.
+
+    ## Episode End
+    Terminated after ``length - 1`` steps, when all but the last value has been shown; never truncated.
+
+    ## Arguments
+    - ``length``: of the sequence with both its values, or (low, high) with ``many_to_one``. *This
+      makes it harder*: the value must be held for ``length - 2`` steps, and the gradient must
+      reach back over all of them.
+    - ``num_values``: how many values there are to remember; more are more bits.
+    - ``framing``: ``"one_to_one"`` asks for the next value at each step; ``"many_to_one"`` for the
+      first value, at the end.
+    - ``middle``: ``"in_order"`` shows the same symbols in order in each episode; ``"random"`` draws
+      them, so that the middle distracts and can't be used as a clock (``many_to_one`` only).
+    - ``overlap``: the tutorial's printed listing, [3,1,2,3,3] and [4,1,2,3,4]: the smallest of the
+      values is also the last symbol of the middle.
+
+    ## Version History
+    - v0: first version.
+    """
+
+    length: Length = 5
+    num_values: int = 2
+    framing: str = "one_to_one"
+    middle: str = "in_order"
+    overlap: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice("framing", self.framing, ("one_to_one", "many_to_one"))
+        check_choice("middle", self.middle, ("in_order", "random"))
+        check_choice("overlap", self.overlap, (False, True))
+        one = self.framing == "one_to_one"
+        end = "with framing='one_to_one' nobody can foresee when the middle ends" if one else None
+        low, high = check_length(self.length, 3, fixed=end)
+        if one and self.middle == "random":
+            raise ValueError(
+                "middle must be 'in_order' with framing='one_to_one', got 'random': nobody can "
+                "foresee the next value of a random middle"
+            )
+        check_int("num_values", self.num_values, 2)
+        self.num_inputs = low - 1, high - 1
+        self._first = high - 2  # the smallest of the values; the middle begins at int(overlap)
+        num_symbols = self._first + self.num_values
+        self.shown = Symbols(num_symbols)
+        self.answers = spaces.Discrete(num_symbols)
+
+    def draw(self, rng: np.random.Generator, num_inputs: Any) -> Any:
+        shape = int(num_inputs.max()), len(num_inputs)
+        inputs = np.empty(shape, self.shown.dtype)
+        if self.middle == "random":
+            inputs[1:] = rng.integers(self._first, size=(shape[0] - 1, shape[1])) + self.overlap
+        else:
+            inputs[1:] = np.arange(shape[0] - 1)[:, None] + self.overlap
+        inputs[0] = self._first + rng.integers(self.num_values, size=shape[1])
+        return inputs
+
+    def answer(self, inputs: Any, lengths: Any) -> Any:
+        time = np.arange(len(inputs))[:, None]
+        last = time == lengths - 1
+        if self.framing == "many_to_one":
+            return np.broadcast_to(inputs[:1], inputs.shape), last
+        return np.where(last, inputs[:1], time + self.overlap), time < lengths
+
+    def check_inputs(self, inputs: Any) -> None:
+        values = range(self._first, self._first + self.num_values)
+        if int(inputs[0]) not in values:
+            raise ValueError(
+                f"inputs must begin with one of {list(values)}, got {inputs.tolist()!r}"
+            )
+        middle = np.arange(len(inputs) - 1) + self.overlap
+        if self.middle == "in_order" and not np.array_equal(inputs[1:], middle):
+            raise ValueError(
+                f"inputs must go on with {middle.tolist()} after the first value, got {inputs.tolist()!r}"
+            )
+        span = range(int(self.overlap), self._first + self.overlap)
+        if any(int(symbol) not in span for symbol in inputs[1:]):
+            raise ValueError(
+                f"inputs after the first must be in {span.start} .. {span.stop - 1}, "
+                f"got {inputs.tolist()!r}"
+            )
+
+    def support(self) -> tuple[Batch, Any]:
+        low, high = self.num_inputs
+        lengths = np.repeat(np.arange(low, high + 1), self.num_values)
+        inputs = np.tile(np.arange(high)[:, None] - 1 + self.overlap, len(lengths))
+        inputs[0] = self._first + np.arange(len(lengths)) % self.num_values
+        batch = self._complete(inputs, lengths)
+        return batch, np.full(len(lengths), 1 / len(lengths))
+
+    def bounds(self) -> Bounds:
+        if self.middle == "in_order":
+            return super().bounds()
+        guess = 1 / self.num_values  # at the end a random middle symbol is in sight
+        return Bounds(chance=1 / int(self.answers.n), memoryless=guess, clock=guess)  # type: ignore[union-attr]

@@ -1,0 +1,230 @@
+"""Recorded: a user's own arrays as a problem."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from gymnasium import spaces
+
+from seqenvs.problem import Batch, Problem, Symbols, Values
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+class Recorded(Problem):
+    """Your own sequences and answers, each episode one sample, drawn with replacement.
+
+    ## Description
+    ``Recorded(X, y, mask)`` takes what a supervised pipeline has: inputs ``[samples, timesteps]``
+    or ``[samples, timesteps, features]`` and the answers. The bounds are exact for the recorded
+    samples. Answers must follow from what has been shown: if two samples have shown the same up to
+    a step at which their answers differ, no agent could know, and the constructor names them.
+
+    One episode of ``Recorded([[5, 3, 2], [1, 1, 4]], [5, 1])``, an answer a sample, due at its end:
+
+        time step   0  1  2
+        input       5  3  2
+        target      .  .  5
+        due         .  .  *
+
+    ## Observation Space
+    Integers from 0 are symbols, encoded as ``encoding`` says; floats are a float32 ``Box`` as wide
+    as the data, and its blank lies as far below the least value as the greatest is above it.
+
+    ## Action Space
+    ``Discrete`` for an integer answer, ``MultiDiscrete`` for several at once, a float32 ``Box`` as
+    wide as the answers for floats.
+
+    ## Rewards
+    For a right answer, one divided by the number of answers due in the episode; otherwise 0; floats
+    are scored by closeness.
+
+    ## Starting State
+    The first inputs of a sample, uniformly drawn.
+
+    ## Episode End
+    Terminated after the sample's last step; never truncated.
+
+    ## Arguments
+    - ``X``: (N, T) or (N, T, F). *This makes it harder*: your data.
+    - ``y``: (N,), an answer a sample, due at its end; (N, T), one a step; (N, T, K), K at once.
+    - ``mask``: (N, T) bool, where an answer is due; everywhere if left out.
+    - ``lengths``: (N,) steps of each sample; T if left out.
+    - ``tolerance``: for float answers, how close (strictly) counts as right; 0.05 of the width.
+
+    ## Version History
+    - v0: first version.
+    """
+
+    def __init__(
+        self,
+        X: ArrayLike,  # noqa: N803 - the field's name
+        y: ArrayLike,
+        mask: ArrayLike | None = None,
+        *,
+        lengths: ArrayLike | None = None,
+        tolerance: float | None = None,
+    ) -> None:
+        x, targets = np.asarray(X), np.asarray(y)
+        if x.ndim not in (2, 3) or x.size == 0 or x.dtype.kind not in "iuf":
+            raise ValueError(
+                "X must be a non-empty array of numbers, (N, T) or (N, T, F), "
+                f"got shape {x.shape}, dtype {x.dtype}"
+            )
+        if targets.dtype.kind not in "iuf":
+            raise TypeError(f"y must be an array of integers or floats, got dtype {targets.dtype}")
+        if not (np.isfinite(x).all() and np.isfinite(targets).all()):
+            raise ValueError("X and y must be finite, got NaN or infinity")
+        size, steps = x.shape[:2]
+        self._lengths = np.full(size, steps) if lengths is None else np.asarray(lengths)
+        if self._lengths.shape != (size,) or self._lengths.dtype.kind not in "iu":
+            raise ValueError(f"lengths must be {size} integers, got {lengths!r}")
+        if self._lengths.min() < 1 or self._lengths.max() > steps:
+            raise ValueError(f"lengths must be in 1 .. {steps}, got {lengths!r}")
+        time = np.arange(steps)
+        at_end = targets.ndim == 1
+        if at_end:
+            targets = np.repeat(targets[:, None], steps, axis=1)
+        if targets.ndim not in (2, 3) or targets.shape[:2] != (size, steps):
+            raise ValueError(
+                f"y must have the shape {(size,)}, {(size, steps)} or {(size, steps, 'K')}, "
+                f"got {np.shape(y)}"
+            )
+        due = time < self._lengths[:, None]
+        if at_end:
+            due = time == self._lengths[:, None] - 1
+        if mask is not None:
+            given = np.asarray(mask)
+            if given.shape != (size, steps) or given.dtype != np.bool_:
+                raise ValueError(
+                    f"mask must be an array of bool of shape {(size, steps)}, "
+                    f"got shape {given.shape}, dtype {given.dtype}"
+                )
+            due = due & given
+        if not due.any(axis=1).all():
+            raise ValueError(
+                f"mask must ask for an answer in every sample, got none in sample {due.any(axis=1).argmin()}"
+            )
+        self.shown, self._x = _alphabet(x)
+        targets = np.where(due.reshape(*due.shape, *[1] * (targets.ndim - 2)), targets, 0)
+        self.answers, self._y = _answers(targets, due)
+        if isinstance(self.answers, spaces.Box):
+            width = float((self.answers.high - self.answers.low).max())
+            self.tolerance = 0.05 * width if tolerance is None else float(tolerance)
+        self._due = due
+        self.num_inputs = int(self._lengths.min()), int(self._lengths.max())
+        self._order = np.argsort(self._lengths, kind="stable")
+        self._index_histories()
+
+    def __repr__(self) -> str:
+        return f"Recorded({len(self._x)} samples of {self.shown}, {self.answers})"
+
+    def draw_num_inputs(self, rng: np.random.Generator, size: int) -> Any:
+        return self._lengths[rng.integers(len(self._lengths), size=size)]
+
+    def draw(self, rng: np.random.Generator, num_inputs: Any) -> Any:
+        ranked = self._lengths[self._order]
+        first, past = (np.searchsorted(ranked, num_inputs, side) for side in ("left", "right"))
+        sample = self._order[rng.integers(first, past)]
+        return np.moveaxis(self._x[sample, : int(num_inputs.max())], 0, 1)
+
+    def answer(self, inputs: Any, lengths: Any) -> Any:
+        steps, size = inputs.shape[:2]
+        targets = np.zeros((steps, size, *self._y.shape[2:]), self._y.dtype)
+        mask = np.zeros((steps, size), bool)
+        history, known = np.zeros(size, np.int64), np.ones(size, bool)
+        for t, words in enumerate(_words(inputs)[: len(self._levels)]):
+            for keys, word in zip(self._levels[t], words, strict=True):
+                key = history << 32 | word
+                history = np.searchsorted(keys, key).clip(max=len(keys) - 1)
+                known = known & (keys[history] == key)
+            targets[t, known] = self._y[self._asked[t][history[known]], t]
+            ends = np.flatnonzero(known & (lengths == t + 1))
+            sample = self._ended[t][history[ends]]
+            mask[:, ends[sample >= 0]] = self._due[sample[sample >= 0], :steps].T
+        return targets, mask
+
+    def check_inputs(self, inputs: Any) -> None:
+        column = inputs[:, None]
+        if not self.answer(column, np.array([len(inputs)]))[1].any():
+            raise ValueError(f"inputs must be one of the recorded samples, got {inputs.tolist()!r}")
+
+    def support(self) -> tuple[Batch, Any]:
+        inputs = np.moveaxis(self._x, 0, 1)
+        size = len(self._lengths)
+        return self._complete(inputs, self._lengths), np.full(size, 1 / size)
+
+    def _index_histories(self) -> None:
+        """Number the different histories at each step, and note whose answer each one has.
+
+        ``_levels[t]`` holds the sorted keys (number of the history before, word shown) of step t,
+        a word at a time; a key's place is the number of the history that it makes. ``_asked[t]``
+        and ``_ended[t]`` give, for each history, a sample that is asked then, or ends then, or -1.
+        """
+        size, steps = self._x.shape[:2]
+        history = np.zeros(size, np.int64)
+        self._levels: list[list[Any]] = []
+        self._asked: list[Any] = []
+        self._ended: list[Any] = []
+        for t, words in enumerate(_words(np.moveaxis(self._x, 0, 1))):
+            self._levels.append([])
+            for word in words:
+                keys, history = np.unique(history << 32 | word, return_inverse=True)
+                history = history.reshape(size)
+                self._levels[t].append(keys)
+            for table, samples, rows, what in (
+                (self._asked, np.flatnonzero(self._due[:, t]), self._y[:, t], "answers"),
+                (self._ended, np.flatnonzero(self._lengths == t + 1), self._due, "masks"),
+            ):
+                first = np.full(len(keys), -1)
+                first[history[samples[::-1]]] = samples[::-1]
+                twin = first[history[samples]]
+                unlike = rows[twin] != rows[samples]
+                differ = unlike.any(axis=tuple(range(1, unlike.ndim)))
+                if differ.any():
+                    one, other = twin[differ][0], samples[differ][0]
+                    raise ValueError(
+                        f"y and mask must follow from what has been shown, but samples {one} and "
+                        f"{other} show the same up to time step {t} and their {what} differ: no "
+                        "agent could know; leave one out, or ask later"
+                    )
+                table.append(first)
+
+
+def _words(inputs: Any) -> Any:
+    """(T, B) or (T, B, F) inputs as (T, F, B) integers below 2**32, equal where inputs are."""
+    wide = np.moveaxis(inputs.reshape(*inputs.shape[:2], -1), 2, 1)
+    if wide.dtype.kind == "f":
+        wide = (np.ascontiguousarray(wide, np.float32) + np.float32(0)).view(np.uint32)  # no -0.0
+    return wide.astype(np.int64)
+
+
+def _alphabet(x: Any) -> tuple[Symbols | Values, Any]:
+    """What the inputs show, and the inputs in its type."""
+    if x.dtype.kind == "f":
+        shown = Values(float(x.min()), float(x.max()), x.shape[2] if x.ndim == 3 else 1)
+        return shown, x.astype(np.float32).reshape(*x.shape[:2], *[shown.features] * (shown.features > 1))
+    if x.ndim == 3 and x.shape[2] != 1:
+        raise ValueError(
+            f"X must be floats where a step has several features, got integers of shape {x.shape}"
+        )
+    if x.min() < 0:
+        raise ValueError(f"X must be integers from 0, or floats, got the integer {x.min()}")
+    symbols = Symbols(int(x.max()) + 1)
+    return symbols, x.reshape(x.shape[:2]).astype(symbols.dtype)
+
+
+def _answers(y: Any, due: Any) -> tuple[Any, Any]:
+    """The space of answers, and the answers in its type and shape."""
+    if y.dtype.kind == "f":
+        y = y.reshape(*y.shape[:2], -1).astype(np.float32)
+        low, high = y[due].min(axis=0), y[due].max(axis=0)
+        high = np.where(high > low, high, low + 1).astype(np.float32)
+        return spaces.Box(low, high, dtype=np.float32), y
+    if y.min() < 0:
+        raise ValueError(f"y must be integers from 0, or floats, got the integer {y.min()}")
+    if y.ndim == 2:
+        return spaces.Discrete(int(y.max()) + 1), y.astype(np.int64)
+    return spaces.MultiDiscrete(y.max(axis=(0, 1)) + 1), y.astype(np.int64)

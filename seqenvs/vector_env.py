@@ -1,0 +1,353 @@
+"""N streams of episodes as one vector environment, and blocks of steps at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from seqenvs.encoding import Encoding
+from seqenvs.env import SequenceEnv, given_inputs, make_problem
+from seqenvs.problem import Problem, Values, check_choice, check_int
+from seqenvs.rendering import RENDER_MODES, Trace, render
+from seqenvs.tape import EpisodeStream, Strip, Tape, lay_out
+
+_GAPS = {AutoresetMode.NEXT_STEP: 1, AutoresetMode.SAME_STEP: 0, AutoresetMode.DISABLED: None}
+
+
+class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
+    """N streams of a problem's episodes, one row of the tape a step; equal to N `SequenceEnv`.
+
+    The streams take their episodes in order from one list, that of the seed: at every step, those
+    that begin an episode take the next ones, lowest stream first. Returned arrays are never
+    written again by the environment. Shapes and dtypes of actions are checked at each step, and
+    the range of ``Box`` actions; an integer out of range is simply a wrong answer.
+
+    Beside ``reset`` and ``step`` there are blocks, since what is shown does not depend on what is
+    answered: ``observe_block(k)`` shows k steps at once, ``step_block(actions)`` judges them.
+
+    Args:
+        problem: A `Problem`, its class, or ``"module:Class"``.
+        num_envs: Number of streams.
+        encoding: How symbols are shown, see `seqenvs.encoding.Encoding`.
+        autoreset_mode: Gymnasium's, as the enum or its value: ``"NextStep"``, ``"SameStep"`` or
+            ``"Disabled"``, which takes ``reset(options={"reset_mask": ...})``.
+        render_mode: ``"ansi"``, ``"rgb_array"`` or None; ``render`` gives one frame a stream.
+        **parameters: Passed to the problem's class.
+    """
+
+    metadata: dict[str, Any] = SequenceEnv.metadata
+
+    def __init__(
+        self,
+        problem: Problem | type[Problem] | str,
+        num_envs: int = 1,
+        *,
+        encoding: str = "one_hot",
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        **parameters: Any,
+    ) -> None:
+        self.problem = make_problem(problem, parameters)
+        self.num_envs = check_int("num_envs", num_envs, 1)
+        self.encode = Encoding(self.problem.shown, encoding)
+        self.render_mode = check_choice("render_mode", render_mode, (None, *RENDER_MODES))
+        if not isinstance(autoreset_mode, AutoresetMode):
+            modes = [mode.value for mode in AutoresetMode]
+            autoreset_mode = AutoresetMode(check_choice("autoreset_mode", autoreset_mode, modes))
+        self.autoreset_mode = autoreset_mode
+        self.metadata = {**SequenceEnv.metadata, "autoreset_mode": autoreset_mode}
+        self.single_observation_space = self.encode.space
+        self.single_action_space = self.problem.answers
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._action_dtype = self.action_space.dtype
+        self._action_shape = self.action_space.shape
+        self._tape: Tape | None = None
+        self._history: list[Any] = []  # rows and actions, kept only to be drawn
+        # One shared mask that says "all": read-only, since every step's info holds it.
+        self._all = np.ones(self.num_envs, bool)
+        self._all.flags.writeable = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode in every stream.
+
+        Args:
+            seed: Begin a new list of episodes; without one the next of the list are played.
+            options: ``{"inputs": [...]}`` plays a given sequence in all streams, or one each if N
+                sequences are given; ``{"reset_mask": (N,) bool array}``, with autoreset disabled,
+                begins fresh episodes in those streams only.
+
+        Returns:
+            (N, ...) first observations, and an empty dict.
+        """
+        inputs = given_inputs(options, ("inputs", "reset_mask"))
+        mask = self._reset_mask((options or {}).get("reset_mask"), seed, inputs)
+        if seed is not None:
+            check_int("seed", seed, 0)
+        super().reset(seed=seed)
+        if mask is None:
+            self._begin(inputs)
+            self._ended = np.zeros(self.num_envs, bool)
+            self._missed = np.zeros(self.num_envs, bool)
+            self._history = []
+            self._begun = np.zeros(self.num_envs, np.int64)
+        else:
+            self._tape.restart_some(mask)  # type: ignore[union-attr]
+            self._ended = self._ended & ~mask
+            self._missed = self._missed & ~mask
+            self._begun = np.where(mask, len(self._history), self._begun)
+        self._any_ended = bool(self._ended.any())
+        return self.encode(self._tape.window.inputs[self._tape.row]), {}  # type: ignore[union-attr]
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Answer in every stream, and see the next inputs.
+
+        Args:
+            actions: (N,) integers, or (N, K).
+
+        Returns:
+            (N, ...) observations, (N,) float64 rewards, (N,) bool terminations and truncations, and
+            info with ``target``, ``due``, ``is_success`` and their masks as Gymnasium lays them out.
+
+        Raises:
+            TypeError, ValueError: Actions of a wrong dtype or shape; nothing has happened.
+            gymnasium.error.ResetNeeded: No episodes are under way.
+        """
+        tape = self._playing()
+        actions = self._checked(actions, self._action_shape)
+        window, row = tape.window, tape.row
+        targets, rewards, missed = self._judge(window, row, actions)
+        self._missed |= missed
+        live = ~self._ended if self._any_ended else None
+        last = success = None
+        if row in tape.ends and window.last[row].any():
+            last = np.broadcast_to(window.last[row], self.num_envs).copy()
+            success = last & ~self._missed
+            self._missed &= ~last
+        due = np.empty(self.num_envs, bool)
+        due[:] = window.due[row]
+        tape.advance()
+        if self.render_mode is not None:
+            self._remember(window.rows(row, row + 1), actions[None])
+        self._any_ended = last is not None and self.autoreset_mode != AutoresetMode.SAME_STEP
+        if last is not None:
+            self._ended = last
+        terminated = np.zeros(self.num_envs, bool) if last is None else last.copy()
+        info = self._info(targets, due, live, last, success)
+        observations = self.encode(tape.window.inputs[tape.row])
+        return observations, rewards, terminated, np.zeros(self.num_envs, bool), info
+
+    def observe_block(self, steps: int) -> Any:
+        """Show the present observations and those of the steps that follow, without a step.
+
+        Args:
+            steps: K, how many; with autoreset disabled, at most up to the first end of an episode.
+
+        Returns:
+            (K, N, ...) observations: what K steps will be answered to. The first row is what
+            ``reset`` or the last step returned.
+        """
+        tape = self._playing()
+        return self.encode(tape.peek(self._reachable("steps", check_int("steps", steps, 1))).inputs)
+
+    def step_block(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Answer K steps at once, with the results of K single steps, stacked.
+
+        Args:
+            actions: (K, N) integers, or (K, N, C).
+
+        Returns:
+            What ``step`` returns, every array with a leading axis K; a key that ``info`` has in some
+            of the steps is there, and its mask says where.
+
+        Raises:
+            TypeError, ValueError: Actions of a wrong dtype or shape; nothing has happened.
+            gymnasium.error.ResetNeeded: No episodes are under way.
+        """
+        tape = self._playing()
+        actions = np.asarray(actions)
+        steps = self._reachable("actions", max(1, len(actions) if actions.ndim else 0))
+        actions = self._checked(actions, (steps, *self._action_shape))
+        rows, shape, first = tape.peek(steps), (steps, self.num_envs), tape.row
+        targets, rewards, missed = self._judge(rows, slice(None), actions)
+        last, success, begin = np.zeros(shape, bool), np.zeros(shape, bool), 0
+        for end in sorted(end - first for end in tape.ends if first <= end < first + steps):
+            self._missed |= missed[begin : end + 1].any(axis=0)
+            last[end] = rows.last[end]
+            success[end] = last[end] & ~self._missed
+            self._missed &= ~last[end]
+            begin = end + 1
+        self._missed |= missed[begin:].any(axis=0)
+        live = np.ones(shape, bool)
+        if self.autoreset_mode == AutoresetMode.NEXT_STEP:
+            live[0] = ~self._ended if self._any_ended else True
+            live[1:] = ~last[:-1]
+        due = np.broadcast_to(rows.due, shape).copy()
+        tape.advance(steps)
+        if self.render_mode is not None:
+            self._remember(rows, actions)
+        self._ended = last[-1].copy()
+        self._any_ended = bool(last[-1].any()) and self.autoreset_mode != AutoresetMode.SAME_STEP
+        info = self._info(targets, due, live, last, success)
+        observations = self.encode(np.concatenate([rows.inputs[1:], tape.window.inputs[tape.row][None]]))
+        return observations, rewards, last.copy(), np.zeros(shape, bool), info
+
+    def render(self) -> tuple[Any, ...] | None:
+        """Draw every stream's episode so far: a string or an (H, W, 3) uint8 array each."""
+        if self.render_mode is None:
+            gymnasium.logger.warn(
+                "render() needs a render_mode: pass render_mode='ansi' or 'rgb_array' to make_vec()"
+            )
+            return None
+        if self._tape is None:
+            raise ResetNeeded("there is no episode to draw yet: call reset() before render()")
+        return tuple(render(self._trace(i), self.render_mode) for i in range(self.num_envs))
+
+    def _judge(self, rows: Strip, at: Any, actions: Any) -> tuple[Any, Any, Any]:
+        """Targets, rewards and whether a due answer was missed, of one row or of a slice of rows."""
+        targets = rows.targets[at].astype(self._action_dtype)
+        score, right = self.problem.judge(actions, targets)
+        rewards = score.astype(np.float64)
+        rewards *= rows.worth[at]
+        return targets, rewards, rows.due[at] > right
+
+    def _info(self, targets: Any, due: Any, live: Any, last: Any, success: Any) -> dict[str, Any]:
+        """Info as Gymnasium lays out that of N environments; ``live`` None means all of them."""
+        info: dict[str, Any] = {}
+        if last is not None and last.any():
+            ending: dict[str, Any] = {"is_success": success, "_is_success": last.copy()}
+            if self.autoreset_mode == AutoresetMode.SAME_STEP:
+                wide = last.reshape(*last.shape, *[1] * (targets.ndim - last.ndim))
+                ending.update(target=np.where(wide, targets, 0).astype(targets.dtype))
+                ending.update(_target=last.copy(), due=due & last, _due=last.copy())
+                info.update(final_info=ending, _final_info=last.copy())
+                info.update(final_obs=self._final_observations(last), _final_obs=last.copy())
+                targets, due, live = np.where(wide, 0, targets).astype(targets.dtype), due & ~last, ~last
+            else:
+                info.update(ending)
+        if live is None:
+            info.update(target=targets, _target=self._all, due=due, _due=self._all)
+        elif live.any():
+            info.update(target=targets, _target=live, due=due, _due=live.copy())
+        return info
+
+    def _final_observations(self, last: Any) -> Any:
+        final = np.full(last.shape, None, dtype=object)
+        where = np.flatnonzero(last)
+        shape = len(where), *self._tape.window.inputs.shape[2:]  # type: ignore[union-attr]
+        blanks = self.encode(np.full(shape, self.problem.shown.blank, self.problem.shown.dtype))
+        for place, blank in zip(where, blanks.tolist() if blanks.ndim == 1 else blanks, strict=True):
+            final.flat[place] = blank
+        return final
+
+    def _playing(self) -> Tape:
+        if self._tape is None:
+            raise ResetNeeded("no episodes are under way: call reset() before step()")
+        if self._any_ended and self.autoreset_mode == AutoresetMode.DISABLED:
+            ended = np.flatnonzero(self._ended).tolist()
+            raise ResetNeeded(
+                f"the episodes of environments {ended[:8]}{'...' if len(ended) > 8 else ''} have ended: "
+                "call reset(options={'reset_mask': terminated}) before step()"
+            )
+        return self._tape
+
+    def _reachable(self, name: str, steps: int) -> int:
+        """Refuse a block that passes an end after which nothing is laid."""
+        tape = self._tape
+        if self.autoreset_mode == AutoresetMode.DISABLED:
+            left = min(e for e in tape.ends if e >= tape.row) - tape.row + 1  # type: ignore[union-attr]
+            if steps > left:
+                raise ValueError(
+                    f"{name} must be at most {left} steps here, got {steps}: with autoreset disabled "
+                    "a block may not pass the end of an episode"
+                )
+        return steps
+
+    def _checked(self, actions: Any, shape: tuple[int, ...]) -> Any:
+        space = self.single_action_space
+        box = isinstance(space, spaces.Box)
+        if type(actions) is not np.ndarray:
+            actions = np.asarray(actions)
+        kind = actions.dtype.kind
+        if not (kind == "i" or kind == "u" or (box and kind == "f")):
+            what = "numbers" if box else "integers"
+            raise TypeError(f"actions must be {what} of shape {shape}, got dtype {actions.dtype}")
+        if actions.shape != shape:
+            raise ValueError(f"actions must have the shape {shape}, got {actions.shape}")
+        if box and not ((actions >= space.low) & (actions <= space.high)).all():  # type: ignore[attr-defined]
+            raise ValueError(
+                f"actions must be in {space.low.min()} .. {space.high.max()}, got "  # type: ignore[attr-defined]
+                f"{actions[~((actions >= space.low) & (actions <= space.high))][0]}"  # type: ignore[attr-defined]
+            )
+        return actions
+
+    def _reset_mask(self, mask: Any, seed: Any, inputs: Any) -> Any:
+        if mask is None:
+            return None
+        if self.autoreset_mode != AutoresetMode.DISABLED:
+            raise ValueError(
+                f"reset_mask needs autoreset_mode='Disabled', this is {self.autoreset_mode.value!r}"
+            )
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+            raise TypeError(f"reset_mask must be a bool array of shape ({self.num_envs},), got {mask!r}")
+        if mask.shape != (self.num_envs,) or not mask.any():
+            raise ValueError(
+                f"reset_mask must be a bool array of shape ({self.num_envs},) with at least one True, "
+                f"got shape {mask.shape} with {int(mask.sum())}"
+            )
+        if self._tape is None:
+            raise ResetNeeded("reset_mask resets some of the episodes under way: call reset() first")
+        if seed is not None or inputs is not None:
+            raise ValueError("reset_mask can't be given together with seed or inputs")
+        return mask
+
+    def _begin(self, inputs: Any) -> None:
+        """Begin all streams, with the given inputs or with the next episodes of the list."""
+        given = None
+        if inputs is not None:
+            wide = isinstance(self.problem.shown, Values) and self.problem.shown.features > 1
+            each = [inputs] * self.num_envs
+            if isinstance(inputs, (list, tuple, np.ndarray)) and len(inputs):
+                each = inputs if np.ndim(inputs[0]) > wide else each
+            if len(each) != self.num_envs:
+                raise ValueError(
+                    f"inputs must be one sequence or {self.num_envs}, one each, got {len(each)}"
+                )
+            given = Strip.join([lay_out(self.problem, self.problem.episode(one)) for one in each])
+        if self._tape is None or self._tape.stream.rng is not self.np_random:
+            stream = EpisodeStream(self.problem, self.np_random)
+            self._tape = Tape(stream, self.num_envs, _GAPS[self.autoreset_mode])
+        self._tape.restart(given)
+
+    def _remember(self, rows: Strip, actions: Any) -> None:
+        """Keep what `render` draws: the rows and answers of the episodes under way."""
+        ended = self._ended if self._any_ended else np.zeros(self.num_envs, bool)
+        for k in range(len(actions)):
+            self._history.append((rows.rows(k, k + 1), actions[k]))
+            last = np.broadcast_to(rows.last[k], self.num_envs)
+            fresh = last if self.autoreset_mode == AutoresetMode.SAME_STEP else ended
+            self._begun = np.where(fresh, len(self._history), self._begun)
+            ended = last
+        self._history = self._history[self._begun.min() :]
+        self._begun = self._begun - self._begun.min()
+
+    def _trace(self, index: int) -> Trace:
+        tape = self._tape
+        played = self._history[self._begun[index] :]
+        rows = [strip for strip, _ in played]
+        if not (rows and rows[-1].columns(index, index + 1).last.any()):
+            rows.append(tape.window.rows(tape.row, len(tape.window.inputs)))  # type: ignore[union-attr]
+        strip = Strip.stack(rows).columns(index, index + 1)
+        strip = strip.rows(0, int(strip.last[:, 0].argmax()) + 1)
+        answers = [actions[index] for _, actions in played]
+        columns = (array[:, 0] for array in (strip.inputs, strip.targets, strip.due, strip.worth))
+        name = self.spec.id if self.spec else type(self.problem).__name__
+        return Trace(name, self.problem, *columns, answers)
