@@ -30,6 +30,7 @@ class Encoding:
 
     def __init__(self, shown: Symbols | Values, name: str = "one_hot") -> None:
         self.name = check_choice("encoding", name, ENCODINGS)
+        self.shown = shown
         self._table: Any = None
         if isinstance(shown, Values):
             shape, low = (shown.features,), min(shown.low, shown.blank)
@@ -52,3 +53,18 @@ class Encoding:
             return inputs.astype(np.int64)
         features = self.space.shape[0]
         return inputs.astype(np.float32).reshape(*inputs.shape[: inputs.ndim - (features > 1)], features)
+
+    def decode(self, observations: Any) -> Any:
+        """The inverse: (..., \*space.shape) observations to (...) symbols, or (...) or (..., F) values."""
+        observations = np.asarray(observations)
+        if isinstance(self.shown, Values):
+            values = observations.astype(np.float32)
+            return values[..., 0] if self.shown.features == 1 else values
+        if self.name == "one_hot":
+            symbols = np.where(observations.any(axis=-1), observations.argmax(axis=-1), self.shown.n)
+        elif self.name == "normalized":
+            scaled = np.rint(observations[..., 0] * max(self.shown.n - 1, 1))
+            symbols = np.where(observations[..., 0] < 0, self.shown.n, scaled)
+        else:
+            symbols = observations
+        return symbols.astype(self.shown.dtype)

@@ -11,7 +11,10 @@ import gymnasium
 IDS: dict[str, tuple[str, dict[str, Any]]] = {
     "SeqNext-v0": ("NextValue", {}),
     "SeqNextMedium-v0": ("NextValue", {"length": 50, "framing": "many_to_one", "window": 10}),
-    "SeqNextHard-v0": ("NextValue", {"length": [50, 100], "framing": "many_to_one", "window": 25}),
+    "SeqNextHard-v0": (
+        "NextValue",
+        {"length": [50, 100], "framing": "many_to_one", "window": 25, "answer": "index"},
+    ),
     "SeqRecall-v0": ("Recall", {}),
     "SeqRecallMedium-v0": ("Recall", {"length": 22, "num_values": 4, "framing": "many_to_one"}),
     "SeqRecallHard-v0": (
