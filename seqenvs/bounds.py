@@ -64,8 +64,9 @@ def answer_parts(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
         (T, B) float64, 0 where none is due; every column's sum is exactly 1.
     """
     count = mask.cumsum(axis=0)
-    upto = np.rint(count / count[-1:] * 2.0**53) * 2.0**-53
-    return np.diff(upto, axis=0, prepend=0.0)
+    parts = np.rint(count / count[-1:] * 2.0**53) * 2.0**-53
+    parts[1:] -= parts[:-1].copy()
+    return parts
 
 
 def enumerated_bounds(
@@ -136,7 +137,7 @@ def irwin_hall_cdf(count: int, x: ArrayLike) -> NDArray[np.float64]:
     where the textbook's alternating sum loses every digit from about 25 on.
 
     Returns:
-        (count + 1, \\*x.shape) float64; row n is the distribution of the sum of n.
+        (count + 1, *x.shape) float64; row n is the distribution of the sum of n.
     """
     x = np.asarray(x, np.float64)
     shifts = np.arange(count + 1).reshape(-1, *[1] * x.ndim)

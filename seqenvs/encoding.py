@@ -46,7 +46,7 @@ class Encoding:
             self.space = spaces.Box(-1, 1, (1,), np.float32)
 
     def __call__(self, inputs: Any) -> Any:
-        """Encode (...) symbols, or (...) or (..., F) values, into a fresh (..., \\*space.shape) array."""
+        """Encode (...) symbols, or (...) or (..., F) values, into a fresh (..., *space.shape) array."""
         if self._table is not None:
             return self._table.take(inputs, axis=0)
         if isinstance(self.space, spaces.Discrete):
@@ -55,7 +55,7 @@ class Encoding:
         return inputs.astype(np.float32).reshape(*inputs.shape[: inputs.ndim - (features > 1)], features)
 
     def decode(self, observations: Any) -> Any:
-        """The inverse: (..., \*space.shape) observations to (...) symbols, or (...) or (..., F) values."""
+        """The inverse: (..., *space.shape) observations to (...) symbols, or (...) or (..., F) values."""
         observations = np.asarray(observations)
         if isinstance(self.shown, Values):
             values = observations.astype(np.float32)

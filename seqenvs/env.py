@@ -15,7 +15,9 @@ from gymnasium.error import ResetNeeded
 from seqenvs.encoding import Encoding
 from seqenvs.problem import Problem, check_choice
 from seqenvs.rendering import RENDER_MODES, Trace, render
-from seqenvs.tape import EpisodeStream, lay_out
+from seqenvs.tape import EpisodeStream, Strip, lay_out
+
+_STEPS_AHEAD = 1 << 10
 
 
 def make_problem(problem: Problem | type[Problem] | str, parameters: dict[str, Any]) -> Problem:
@@ -95,7 +97,8 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
             int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else None
         )
         self._stream: EpisodeStream | None = None
-        self._time, self._length = 0, -1
+        self._episodes: list[tuple[Any, ...]] = []  # those taken from the stream, next one last
+        self._targets: Any = ()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -109,25 +112,23 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         Returns:
             The first observation, and an empty dict.
         """
-        inputs = given_inputs(options)
-        given = None if inputs is None else lay_out(self.problem, self.problem.episode(inputs))
+        inputs = given_inputs(options) if options else None
+        given = inputs
+        if inputs is not None:
+            steps = self.problem.num_steps[1] + 1
+            given = self._unroll(lay_out(self.problem.episode(inputs, steps)))[0]
         super().reset(seed=seed)
-        if seed is not None or self._stream is None or self._stream.rng is not self._np_random:
+        if self._stream is None or self._stream.rng is not self._np_random:
             self._stream = EpisodeStream(self.problem, self.np_random)
-        strip = self._stream.take(1) if given is None else given
-        self._length = length = int(strip.lengths[0])
-        self._inputs = strip.inputs[:length, 0]
-        observations = self.encode(strip.inputs[: length + 1, 0])
-        self._observations = (
-            observations.tolist() if observations.ndim == 1 else list(observations)
-        )
-        self._targets = strip.targets[:length, 0]
-        if self._num_answers is not None:
-            self._targets = self._targets.tolist()
-        self._due = strip.due[:length, 0].tolist()
-        self._worth = strip.worth[:length, 0].tolist()
+            self._episodes = []
+        if given is None:
+            if not self._episodes:
+                take = max(1, _STEPS_AHEAD // self.problem.num_steps[1])
+                self._episodes = self._unroll(self._stream.take(take))[::-1]
+            given = self._episodes.pop()
+        self._inputs, self._observations, self._targets, self._due, self._worth = given
         self._time = 0
-        self._missed = False
+        self._faultless = True
         self._answers: list[Any] = []
         return self._observations[0], {}
 
@@ -139,9 +140,10 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
             gymnasium.error.ResetNeeded: No episode is under way.
         """
         time = self._time
-        if time >= self._length:
-            raise ResetNeeded("no episode is under way: call reset() before step()")
-        target = self._targets[time]
+        try:
+            target = self._targets[time]
+        except IndexError:
+            raise ResetNeeded("no episode is under way: call reset() before step()") from None
         if self._num_answers is not None:
             if action.__class__ is not int:
                 action = self._as_int(action)
@@ -153,18 +155,19 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
             reward = self._worth[time] if right else 0.0
         else:
             action = self._as_array(action)
-            target = target.astype(self.action_space.dtype)
+            target = target.copy()
             score, right = self.problem.judge(action, target)
             reward = float(score * self._worth[time])
         due = self._due[time]
         if due and not right:
-            self._missed = True
+            self._faultless = False
         if self.render_mode is not None:
             self._answers.append(action)
         self._time = time = time + 1
-        if time < self._length:
-            return self._observations[time], reward, False, False, {"target": target, "due": due}
-        info = {"target": target, "due": due, "is_success": not self._missed}
+        info = {"target": target, "due": due}
+        if time < len(self._targets):
+            return self._observations[time], reward, False, False, info
+        info["is_success"] = self._faultless
         return self._observations[time], reward, True, False, info
 
     def render(self) -> Any:
@@ -174,13 +177,33 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
                 "render() needs a render_mode: pass render_mode='ansi' or 'rgb_array' to make()"
             )
             return None
-        if self._length < 0:
+        if not len(self._targets):
             raise ResetNeeded("there is no episode to draw yet: call reset() before render()")
         name = self.spec.id if self.spec else type(self.problem).__name__
+        steps = slice(len(self._targets))
         trace = Trace(
-            name, self.problem, self._inputs, self._targets, self._due, self._worth, self._answers
+            name,
+            self.problem,
+            self._inputs[steps],
+            self._targets,
+            self._due[steps],
+            self._worth[steps],
+            self._answers,
         )
         return render(trace, self.render_mode)
+
+    def _unroll(self, strip: Strip) -> list[tuple[Any, ...]]:
+        """Each episode's inputs, observations, targets, due and worth, to be read a step at a time."""
+        lengths = strip.lengths.tolist()
+        seen = np.swapaxes(self.encode(strip.inputs), 0, 1)
+        observations = seen.tolist() if seen.ndim == 2 else map(list, seen)
+        targets = np.swapaxes(strip.targets.astype(self.action_space.dtype), 0, 1)
+        answers = targets.tolist() if self._num_answers is not None else targets
+        due, worth = strip.due.T.tolist(), strip.worth.T.tolist()  # one row if it is all episodes'
+        if len(due) == 1:
+            due, worth = due * len(lengths), worth * len(lengths)
+        answers = [one[:n] for one, n in zip(answers, lengths, strict=True)]
+        return list(zip(strip.inputs.swapaxes(0, 1), observations, answers, due, worth, strict=True))
 
     def _as_int(self, action: Any) -> int:
         if isinstance(action, np.ndarray) and action.shape == () and action.dtype.kind in "iu":

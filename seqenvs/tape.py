@@ -16,10 +16,10 @@ import numpy as np
 from seqenvs.bounds import answer_parts
 
 if TYPE_CHECKING:
-    from seqenvs.problem import Problem
+    from seqenvs.problem import Batch, Problem
 
 # Steps drawn at once, whoever reads: part of the data's definition, like the rule itself.
-DRAW_STEPS = 1 << 15
+DRAW_STEPS = 1 << 17
 
 
 class Strip(NamedTuple):
@@ -45,9 +45,13 @@ class Strip(NamedTuple):
 
     def columns(self, start: int, stop: int) -> Strip:
         """The episodes start .. stop - 1, as views."""
-        *rows, lengths = self
-        some = (a[:, start:stop] if a.shape[1] > 1 else a for a in rows)
-        return Strip(*some, lengths[start:stop])
+        inputs, targets, due, worth, last, lengths = self
+        if due.shape[1] > 1:
+            due, worth = due[:, start:stop], worth[:, start:stop]
+        if last.shape[1] > 1:
+            last = last[:, start:stop]
+        part = lengths[start:stop]
+        return Strip(inputs[:, start:stop], targets[:, start:stop], due, worth, last, part)
 
     def rows(self, start: int, stop: int) -> Strip:
         """The rows start .. stop - 1, as views."""
@@ -65,22 +69,20 @@ class Strip(NamedTuple):
 
     @staticmethod
     def join(strips: list[Strip]) -> Strip:
-        """Lay strips beside each other."""
+        """Lay strips of as many rows beside each other."""
         if len(strips) == 1:
             return strips[0]
         joined = []
-        for arrays in zip(*strips, strict=True):
-            first = arrays[0]
-            shared = first.ndim == 2 and all(a.shape == (len(first), 1) for a in arrays)
-            if shared and all(np.array_equal(a, first) for a in arrays):
-                joined.append(first)
+        for arrays in zip(*(strip[:5] for strip in strips), strict=True):
+            if all(a is arrays[0] and a.shape[1] == 1 for a in arrays):
+                joined.append(arrays[0])
                 continue
             full = [
-                np.broadcast_to(a, (len(a), len(strip.lengths))) if a.ndim == 2 else a
+                np.broadcast_to(a, (len(a), len(strip.lengths), *a.shape[2:]))
                 for a, strip in zip(arrays, strips, strict=True)
             ]
-            joined.append(np.concatenate(full, axis=min(1, first.ndim - 1)))
-        return Strip(*joined)
+            joined.append(np.concatenate(full, axis=1))
+        return Strip(*joined, np.concatenate([strip.lengths for strip in strips]))
 
 
 class EpisodeStream:
@@ -95,6 +97,7 @@ class EpisodeStream:
         self.problem = problem
         self.rng = rng
         self.rows = problem.num_steps[1] + 1
+        self.fixed = problem.num_steps[0] == problem.num_steps[1]
         self._strip: Strip | None = None
         self._next = 0
 
@@ -121,31 +124,22 @@ class EpisodeStream:
 
     def _draw(self) -> Strip:
         size = max(1, DRAW_STEPS // (self.rows - 1))
-        return lay_out(self.problem, self.problem.batch(self.rng, size))
+        return lay_out(self.problem.batch(self.rng, size, self.rows), self._strip)
 
 
-def lay_out(problem: Problem, batch: Any) -> Strip:
-    """Turn a batch into a strip: pad it to the longest episode and one blank row."""
-    steps, size = batch.mask.shape
-    rows = problem.num_steps[1] + 1
+def lay_out(batch: Batch, like: Strip | None = None) -> Strip:
+    """Turn a batch, padded to the longest possible episode and one blank row, into a strip.
 
-    def pad(array: Any, fill: Any = 0) -> Any:
-        padded = np.full((rows, *array.shape[1:]), fill, array.dtype)
-        padded[:steps] = array
-        return padded
-
-    due = batch.mask
-    last = np.arange(steps)[:, None] == batch.lengths - 1
-    if size > 1 and (due == due[:, :1]).all() and (last == last[:, :1]).all():
-        due, last = due[:, :1], last[:, :1]
-    return Strip(
-        pad(batch.inputs, problem.shown.blank),
-        pad(batch.targets),
-        pad(due),
-        pad(answer_parts(due)),
-        pad(last),
-        batch.lengths,
-    )
+    Where its episodes ask and end as those of the strip ``like`` do, the two share arrays.
+    """
+    inputs, targets, due, lengths = batch
+    if (due == due[:, :1]).all():
+        due = due[:, :1]
+    ends = lengths[:1] if (lengths == lengths[0]).all() else lengths
+    last = np.arange(len(inputs))[:, None] == ends - 1
+    if like and np.array_equal(due, like.due) and np.array_equal(last, like.last):
+        return Strip(inputs, targets, like.due, like.worth, like.last, lengths)
+    return Strip(inputs, targets, due, answer_parts(due), last, lengths)
 
 
 class Tape:
@@ -172,7 +166,6 @@ class Tape:
         self.stream = stream
         self.num_streams = num_streams
         self.gap = gap
-        self._aligned = stream.problem.num_steps[0] == stream.problem.num_steps[1]
         self._starts: Any = None  # (N,), the row at which each stream's next episode begins
         self._next_start = 0
         self._unplayed: list[tuple[int, Strip]] = []  # laid below the cursor, and at which row
@@ -184,20 +177,25 @@ class Tape:
         for row, strip in reversed(self._unplayed):
             if row > self.row:
                 self.stream.give_back(strip)
+        self._begin(self.stream.take(self.num_streams) if given is None else given)
+
+    def _begin(self, strip: Strip) -> None:
+        """Make these episodes, one a stream, the window."""
         self._unplayed = []
-        strip = self.stream.take(self.num_streams) if given is None else given
-        self.row = 0
-        self.ends = set((np.unique(strip.lengths) - 1).tolist())
-        self.window = strip
         self._writable = False
-        self._starts = None
+        self._aligned = self.stream.fixed
+        self.row = 0
+        self.window = strip
+        self.ends = _ends(strip)
         self._next_start = sys.maxsize
-        if self.gap is not None:
+        if self.gap is None:
+            return
+        if self._aligned:
+            self._next_start = self.stream.rows - 1 + self.gap
+            self.window = strip.rows(0, self._next_start)
+        else:
             self._starts = strip.lengths + self.gap
             self._next_start = int(self._starts.min())
-        self._aligned = len(self.ends) == 1 and self.stream.rows - 1 == self.stream.problem.num_steps[0]
-        if self._aligned:
-            self.window = strip.rows(0, self._next_start)
 
     def restart_some(self, streams: Any) -> None:
         """Lay fresh episodes into some streams, (N,) bool, from the cursor's row on. Needs no gap."""
@@ -213,6 +211,11 @@ class Tape:
             self._lay_next(rows)
         return self.window.rows(self.row, self.row + rows)
 
+    @property
+    def laid(self) -> int:
+        """The rows before this one are laid in every stream, and won't change but by a restart."""
+        return min(self._next_start, len(self.window.inputs))
+
     def advance(self, rows: int = 1) -> None:
         """Move the cursor down over rows that exist, to one that exists then."""
         self.row += rows
@@ -225,7 +228,7 @@ class Tape:
             self._lay(np.flatnonzero(self._starts == self._next_start), self._next_start)
             return
         if self.row >= self._next_start:
-            self.restart()
+            self._begin(self.stream.take(self.num_streams))
             return
         period = self.stream.rows - 1 + self.gap
         rounds = -(-(self.row + rows - self._next_start) // period)
@@ -237,7 +240,6 @@ class Tape:
             self._unplayed.append((self._next_start, strip))
             self.ends.add(self._next_start + period - self.gap - 1)
             self._next_start += period
-        self._starts = np.full(self.num_streams, self._next_start)
 
     def _lay(self, streams: Any, row: int) -> None:
         """Lay the next episodes into these streams, in their order, from this row on."""
@@ -249,7 +251,7 @@ class Tape:
             array[row : row + depth, streams] = fresh
         self._unplayed = [(at, laid) for at, laid in self._unplayed if at > self.row]
         self._unplayed.append((row, strip))
-        self.ends.update((row + np.unique(strip.lengths) - 1).tolist())
+        self.ends.update(row + end for end in _ends(strip))
         if self.gap is not None:
             self._starts[streams] = row + strip.lengths + self.gap
             self._next_start = int(self._starts.min())
@@ -277,4 +279,12 @@ class Tape:
         self._unplayed = [(at - rows, strip) for at, strip in self._unplayed]
         if self.gap is not None:
             self._next_start -= rows
-            self._starts = self._starts - rows
+            if not self._aligned:
+                self._starts = self._starts - rows
+
+
+def _ends(strip: Strip) -> set[int]:
+    """The rows with which the strip's episodes end."""
+    if strip.last.shape[1] == 1:
+        return {int(strip.last[:, 0].argmax())}
+    return set((np.unique(strip.lengths) - 1).tolist())

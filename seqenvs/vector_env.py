@@ -17,6 +17,9 @@ from seqenvs.problem import Problem, Values, check_choice, check_int
 from seqenvs.rendering import RENDER_MODES, Trace, render
 from seqenvs.tape import EpisodeStream, Strip, Tape, lay_out
 
+_INT64 = np.dtype(np.int64)
+_FLOAT64 = np.dtype(np.float64)
+_PAGE_BYTES = 1 << 18
 _GAPS = {AutoresetMode.NEXT_STEP: 1, AutoresetMode.SAME_STEP: 0, AutoresetMode.DISABLED: None}
 
 
@@ -68,11 +71,14 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._action_dtype = self.action_space.dtype
         self._action_shape = self.action_space.shape
+        self._box = isinstance(self.single_action_space, spaces.Box)
+        row_bytes = 8 * self.num_envs * int(np.prod(self.single_observation_space.shape))
+        self._page_rows = max(1, _PAGE_BYTES // row_bytes)
         self._tape: Tape | None = None
         self._history: list[Any] = []  # rows and actions, kept only to be drawn
-        # One shared mask that says "all": read-only, since every step's info holds it.
-        self._all = np.ones(self.num_envs, bool)
-        self._all.flags.writeable = False
+        # Masks that infos share; read-only, so that nobody can change another step's.
+        self._all, self._none = np.ones(self.num_envs, bool), np.zeros(self.num_envs, bool)
+        self._all.flags.writeable = self._none.flags.writeable = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -96,16 +102,17 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         if mask is None:
             self._begin(inputs)
             self._ended = np.zeros(self.num_envs, bool)
-            self._missed = np.zeros(self.num_envs, bool)
+            self._faultless = np.ones(self.num_envs, bool)
             self._history = []
             self._begun = np.zeros(self.num_envs, np.int64)
         else:
             self._tape.restart_some(mask)  # type: ignore[union-attr]
             self._ended = self._ended & ~mask
-            self._missed = self._missed & ~mask
+            self._faultless |= mask
             self._begun = np.where(mask, len(self._history), self._begun)
         self._any_ended = bool(self._ended.any())
-        return self.encode(self._tape.window.inputs[self._tape.row]), {}  # type: ignore[union-attr]
+        self._turn_page()
+        return self._observations[0], {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Answer in every stream, and see the next inputs.
@@ -121,29 +128,43 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             TypeError, ValueError: Actions of a wrong dtype or shape; nothing has happened.
             gymnasium.error.ResetNeeded: No episodes are under way.
         """
-        tape = self._playing()
-        actions = self._checked(actions, self._action_shape)
+        tape = self._tape
+        if tape is None or self._any_ended:
+            tape = self._playing()
+        if actions.__class__ is not np.ndarray or actions.dtype is not _INT64 or self._box:
+            actions = self._checked(actions, self._action_shape)
+        elif actions.shape != self._action_shape:
+            actions = self._checked(actions, self._action_shape)
         window, row = tape.window, tape.row
-        targets, rewards, missed = self._judge(window, row, actions)
-        self._missed |= missed
-        live = ~self._ended if self._any_ended else None
+        targets, due, worth = self._page[row - self._page_row]
+        score, right = self.problem.judge(actions, targets)
+        if due is self._none:
+            rewards = np.zeros(self.num_envs)
+        else:
+            rewards = score.astype(_FLOAT64)
+            rewards *= worth
+            self._faultless &= right if due is self._all else right >= due
+        ended = self._ended if self._any_ended else None
         last = success = None
         if row in tape.ends and window.last[row].any():
             last = np.broadcast_to(window.last[row], self.num_envs).copy()
-            success = last & ~self._missed
-            self._missed &= ~last
-        due = np.empty(self.num_envs, bool)
-        due[:] = window.due[row]
+            success = last & self._faultless
+            self._faultless |= last
         tape.advance()
         if self.render_mode is not None:
             self._remember(window.rows(row, row + 1), actions[None])
-        self._any_ended = last is not None and self.autoreset_mode != AutoresetMode.SAME_STEP
-        if last is not None:
-            self._ended = last
+        if tape.window is not self._page_window or tape.row == self._page_stop:
+            self._turn_page()
+        observations = self._observations[tape.row - self._page_row]
+        truncated = np.zeros(self.num_envs, bool)
+        if last is None and ended is None:  # as nearly always
+            all_ = self._all
+            info = {"target": targets, "_target": all_, "due": due, "_due": all_}
+            return observations, rewards, np.zeros(self.num_envs, bool), truncated, info
+        self._end(last)
+        info = self._info(targets, due, self._all if ended is None else ~ended, last, success)
         terminated = np.zeros(self.num_envs, bool) if last is None else last.copy()
-        info = self._info(targets, due, live, last, success)
-        observations = self.encode(tape.window.inputs[tape.row])
-        return observations, rewards, terminated, np.zeros(self.num_envs, bool), info
+        return observations, rewards, terminated, truncated, info
 
     def observe_block(self, steps: int) -> Any:
         """Show the present observations and those of the steps that follow, without a step.
@@ -156,7 +177,9 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             ``reset`` or the last step returned.
         """
         tape = self._playing()
-        return self.encode(tape.peek(self._reachable("steps", check_int("steps", steps, 1))).inputs)
+        rows = tape.peek(self._reachable("steps", check_int("steps", steps, 1)))
+        self._turn_page()
+        return self.encode(rows.inputs)
 
     def step_block(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Answer K steps at once, with the results of K single steps, stacked.
@@ -177,15 +200,18 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         steps = self._reachable("actions", max(1, len(actions) if actions.ndim else 0))
         actions = self._checked(actions, (steps, *self._action_shape))
         rows, shape, first = tape.peek(steps), (steps, self.num_envs), tape.row
-        targets, rewards, missed = self._judge(rows, slice(None), actions)
+        targets = rows.targets.astype(self._action_dtype)
+        score, right = self.problem.judge(actions, targets)
+        rewards = score * rows.worth
+        correct = right >= rows.due
         last, success, begin = np.zeros(shape, bool), np.zeros(shape, bool), 0
         for end in sorted(end - first for end in tape.ends if first <= end < first + steps):
-            self._missed |= missed[begin : end + 1].any(axis=0)
+            self._faultless &= correct[begin : end + 1].all(axis=0)
             last[end] = rows.last[end]
-            success[end] = last[end] & ~self._missed
-            self._missed &= ~last[end]
+            success[end] = last[end] & self._faultless
+            self._faultless |= last[end]
             begin = end + 1
-        self._missed |= missed[begin:].any(axis=0)
+        self._faultless &= correct[begin:].all(axis=0)
         live = np.ones(shape, bool)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP:
             live[0] = ~self._ended if self._any_ended else True
@@ -194,10 +220,11 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         tape.advance(steps)
         if self.render_mode is not None:
             self._remember(rows, actions)
-        self._ended = last[-1].copy()
-        self._any_ended = bool(last[-1].any()) and self.autoreset_mode != AutoresetMode.SAME_STEP
+        self._end(last[-1].copy())
         info = self._info(targets, due, live, last, success)
-        observations = self.encode(np.concatenate([rows.inputs[1:], tape.window.inputs[tape.row][None]]))
+        self._turn_page()
+        following = tape.window.inputs[tape.row]
+        observations = self.encode(np.concatenate([rows.inputs[1:], following[None]]))
         return observations, rewards, last.copy(), np.zeros(shape, bool), info
 
     def render(self) -> tuple[Any, ...] | None:
@@ -211,16 +238,31 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             raise ResetNeeded("there is no episode to draw yet: call reset() before render()")
         return tuple(render(self._trace(i), self.render_mode) for i in range(self.num_envs))
 
-    def _judge(self, rows: Strip, at: Any, actions: Any) -> tuple[Any, Any, Any]:
-        """Targets, rewards and whether a due answer was missed, of one row or of a slice of rows."""
-        targets = rows.targets[at].astype(self._action_dtype)
-        score, right = self.problem.judge(actions, targets)
-        rewards = score.astype(np.float64)
-        rewards *= rows.worth[at]
-        return targets, rewards, rows.due[at] > right
+    def _turn_page(self) -> None:
+        """Encode the rows from the cursor on, several at once: cheaper than one by one."""
+        tape = self._tape
+        assert tape is not None
+        window, row = tape.window, tape.row
+        stop = min(row + self._page_rows, tape.laid)
+        self._page_window, self._page_row, self._page_stop = window, row, stop
+        self._observations = list(self.encode(window.inputs[row:stop]))
+        targets = window.targets[row:stop].astype(self._action_dtype)
+        if window.due.shape[1] == 1:
+            asked = window.due[row:stop, 0].tolist()
+            due = [self._all if one else self._none for one in asked]
+            worth = [np.asarray(one) for one in window.worth[row:stop, 0].tolist()]
+        else:
+            due, worth = list(window.due[row:stop].copy()), list(window.worth[row:stop])
+        self._page = list(zip(targets, due, worth, strict=True))
+
+    def _end(self, last: Any) -> None:
+        """Note which streams have ended with this step, (N,) bool or None, and wait for a reset."""
+        self._any_ended = False
+        if last is not None and self.autoreset_mode != AutoresetMode.SAME_STEP:
+            self._ended, self._any_ended = last, bool(last.any())
 
     def _info(self, targets: Any, due: Any, live: Any, last: Any, success: Any) -> dict[str, Any]:
-        """Info as Gymnasium lays out that of N environments; ``live`` None means all of them."""
+        """Info as Gymnasium lays out that of N environments."""
         info: dict[str, Any] = {}
         if last is not None and last.any():
             ending: dict[str, Any] = {"is_success": success, "_is_success": last.copy()}
@@ -233,10 +275,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 targets, due, live = np.where(wide, 0, targets).astype(targets.dtype), due & ~last, ~last
             else:
                 info.update(ending)
-        if live is None:
-            info.update(target=targets, _target=self._all, due=due, _due=self._all)
-        elif live.any():
-            info.update(target=targets, _target=live, due=due, _due=live.copy())
+        if live is self._all or live.any():
+            info["target"], info["_target"], info["due"], info["_due"] = targets, live, due, live
         return info
 
     def _final_observations(self, last: Any) -> Any:
@@ -321,7 +361,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 raise ValueError(
                     f"inputs must be one sequence or {self.num_envs}, one each, got {len(each)}"
                 )
-            given = Strip.join([lay_out(self.problem, self.problem.episode(one)) for one in each])
+            steps = self.problem.num_steps[1] + 1
+            given = Strip.join([lay_out(self.problem.episode(one, steps)) for one in each])
         if self._tape is None or self._tape.stream.rng is not self.np_random:
             stream = EpisodeStream(self.problem, self.np_random)
             self._tape = Tape(stream, self.num_envs, _GAPS[self.autoreset_mode])

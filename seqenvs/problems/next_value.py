@@ -130,7 +130,7 @@ class NextValue(Problem):
         first, length = np.array(starts).T
         count = np.full(len(first), self.num_inputs[0])
         probability = 1 / (high - low + 1) / np.array([self._num_starts(n) for n in length])
-        return self._complete(self._values(first, length), count), probability
+        return self.complete(self._values(first, length), count), probability
 
     def _num_starts(self, length: int) -> int:
         return 1 if self.framing == "one_to_one" else length - self.window

@@ -125,7 +125,7 @@ class Recall(Problem):
         lengths = np.repeat(np.arange(low, high + 1), self.num_values)
         inputs = np.tile(np.arange(high)[:, None] - 1 + self.overlap, len(lengths))
         inputs[0] = self._first + np.arange(len(lengths)) % self.num_values
-        batch = self._complete(inputs, lengths)
+        batch = self.complete(inputs, lengths)
         return batch, np.full(len(lengths), 1 / len(lengths))
 
     def bounds(self) -> Bounds:

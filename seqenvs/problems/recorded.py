@@ -154,7 +154,7 @@ class Recorded(Problem):
     def support(self) -> tuple[Batch, Any]:
         inputs = np.moveaxis(self._x, 0, 1)
         size = len(self._lengths)
-        return self._complete(inputs, self._lengths), np.full(size, 1 / size)
+        return self.complete(inputs, self._lengths), np.full(size, 1 / size)
 
     def _index_histories(self) -> None:
         """Number the different histories at each step, and note whose answer each one has.
