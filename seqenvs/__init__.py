@@ -4,7 +4,9 @@ from seqenvs import problems
 from seqenvs.bounds import Bounds
 from seqenvs.env import SequenceEnv
 from seqenvs.problem import Batch, Problem, Symbols, Values
+from seqenvs.oracle import Oracle
 from seqenvs.registration import register, register_all
+from seqenvs.supervised import batches
 from seqenvs.vector_env import SequenceVectorEnv
 
 __version__ = "0.1.0"
@@ -12,11 +14,13 @@ __version__ = "0.1.0"
 __all__ = [
     "Batch",
     "Bounds",
+    "Oracle",
     "Problem",
     "SequenceEnv",
     "SequenceVectorEnv",
     "Symbols",
     "Values",
+    "batches",
     "problems",
     "register",
 ]

@@ -47,7 +47,7 @@ def make_problem(problem: Problem | type[Problem] | str, parameters: dict[str, A
             raise TypeError(
                 f"unknown argument {name!r} for {problem.__name__}"
                 + (f" (did you mean {close[0]!r}?)" if close else "")
-                + f"; it takes {', '.join(known)}, and the environment encoding, render_mode"
+                + f"; it takes {', '.join(known)} (and an environment its own arguments)"
             )
     return problem(**parameters)
 
@@ -121,10 +121,10 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         if self._stream is None or self._stream.rng is not self._np_random:
             self._stream = EpisodeStream(self.problem, self.np_random)
             self._episodes = []
+            self._ahead = max(1, _STEPS_AHEAD // self.problem.num_steps[1])
         if given is None:
             if not self._episodes:
-                take = max(1, _STEPS_AHEAD // self.problem.num_steps[1])
-                self._episodes = self._unroll(self._stream.take(take))[::-1]
+                self._episodes = self._unroll(self._stream.take(self._ahead))[::-1]
             given = self._episodes.pop()
         self._inputs, self._observations, self._targets, self._due, self._worth = given
         self._time = 0
@@ -169,6 +169,20 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
             return self._observations[time], reward, False, False, info
         info["is_success"] = self._faultless
         return self._observations[time], reward, True, False, info
+
+    def asked(self) -> tuple[bool, Any]:
+        """Whether an answer is due now, and the right one: for teachers and tests, not for agents."""
+        if self._time >= len(self._targets):
+            return False, None
+        return self._due[self._time], self._targets[self._time]
+
+    def read_from(self, stream: EpisodeStream) -> None:
+        """Take episodes from a stream that other environments read too, one at each reset.
+
+        Holds until a ``reset`` with a seed.
+        """
+        self._np_random, self._stream, self._episodes = stream.rng, stream, []
+        self._ahead = 1
 
     def render(self) -> Any:
         """Draw the episode so far: a string for ``ansi``, (H, W, 3) uint8 for ``rgb_array``."""

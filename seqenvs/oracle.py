@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 
 from seqenvs.encoding import Encoding
 from seqenvs.problem import Problem
@@ -67,8 +68,17 @@ class Oracle:
         history[now, columns] = shown
         # Whatever the length may be, an answer that is due now is due as if the episode ended here.
         targets, _ = self.problem.answer(history, np.clip(now + 1, *self.problem.num_steps))
-        answers = targets[now, columns].astype(self.problem.answers.dtype)
+        answers = self._valid(targets[now, columns])
         return answers[0] if single else answers, (history, time + 1)
+
+    def _valid(self, targets: Any) -> Any:
+        """Where no answer is due, a target may be any number; bring it into the space."""
+        space = self.problem.answers
+        if isinstance(space, spaces.Box):
+            low, high = space.low, space.high
+        else:
+            low, high = 0, (space.n if isinstance(space, spaces.Discrete) else space.nvec) - 1
+        return np.clip(targets, low, high).astype(space.dtype)
 
     def _blank(self, steps: int, shown: Any) -> Any:
         return np.full((steps, *shown.shape), self.problem.shown.blank, shown.dtype)

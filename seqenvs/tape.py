@@ -57,14 +57,28 @@ class Strip(NamedTuple):
         """The rows start .. stop - 1, as views."""
         return Strip(*(a[start:stop] for a in self[:5]), self.lengths)
 
+    def fold(self, parts: int) -> Strip:
+        """Cut the columns into equal parts and lay these below each other."""
+        folded = []
+        for array in self[:5]:
+            if array.shape[1] == 1 < len(self.lengths):
+                folded.append(np.concatenate([array] * parts))
+                continue
+            shape = len(array), parts, array.shape[1] // parts, *array.shape[2:]
+            folded.append(array.reshape(shape).swapaxes(0, 1).reshape(-1, *shape[2:]))
+        return Strip(*folded, self.lengths)
+
     @staticmethod
     def stack(strips: list[Strip]) -> Strip:
         """Lay strips of the same streams below each other; the lengths are the first one's."""
         stacked = []
         for arrays in zip(*(strip[:5] for strip in strips), strict=True):
             width = max(a.shape[1] for a in arrays)
-            full = [np.broadcast_to(a, (len(a), width, *a.shape[2:])) for a in arrays]
-            stacked.append(np.concatenate(full))
+            wide = (
+                np.broadcast_to(a, (len(a), width, *a.shape[2:])) if a.shape[1] < width else a
+                for a in arrays
+            )
+            stacked.append(np.concatenate(list(wide)))
         return Strip(*stacked, strips[0].lengths)
 
     @staticmethod
@@ -230,16 +244,18 @@ class Tape:
         if self.row >= self._next_start:
             self._begin(self.stream.take(self.num_streams))
             return
+        assert self.gap is not None
         period = self.stream.rows - 1 + self.gap
         rounds = -(-(self.row + rows - self._next_start) // period)
-        strips = [self.stream.take(self.num_streams) for _ in range(rounds)]
+        strip = self.stream.take(rounds * self.num_streams)
         kept = self.window.rows(self.row, self._next_start)
-        self.window = Strip.stack([kept, *(strip.rows(0, period) for strip in strips)])
+        self.window = Strip.stack([kept, strip.rows(0, period).fold(rounds)])
         self._shift(self.row)
-        for strip in strips:
-            self._unplayed.append((self._next_start, strip))
-            self.ends.add(self._next_start + period - self.gap - 1)
+        for k in range(rounds):
+            part = strip.columns(k * self.num_streams, (k + 1) * self.num_streams)
+            self._unplayed.append((self._next_start, part))
             self._next_start += period
+            self.ends.add(self._next_start - self.gap - 1)
 
     def _lay(self, streams: Any, row: int) -> None:
         """Lay the next episodes into these streams, in their order, from this row on."""
@@ -249,7 +265,6 @@ class Tape:
         strip = self.stream.take(len(streams))
         for array, fresh in zip(self.window[:5], strip[:5], strict=True):
             array[row : row + depth, streams] = fresh
-        self._unplayed = [(at, laid) for at, laid in self._unplayed if at > self.row]
         self._unplayed.append((row, strip))
         self.ends.update(row + end for end in _ends(strip))
         if self.gap is not None:
@@ -276,7 +291,7 @@ class Tape:
         """Count rows from the cursor's on."""
         self.row -= rows
         self.ends = {end - rows for end in self.ends if end >= rows}
-        self._unplayed = [(at - rows, strip) for at, strip in self._unplayed]
+        self._unplayed = [(at - rows, strip) for at, strip in self._unplayed if at > rows]
         if self.gap is not None:
             self._next_start -= rows
             if not self._aligned:

@@ -136,6 +136,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         elif actions.shape != self._action_shape:
             actions = self._checked(actions, self._action_shape)
         window, row = tape.window, tape.row
+        if window is not self._page_window or row >= self._page_stop:  # a block came between
+            self._turn_page()
         targets, due, worth = self._page[row - self._page_row]
         score, right = self.problem.judge(actions, targets)
         if due is self._none:
@@ -153,7 +155,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         tape.advance()
         if self.render_mode is not None:
             self._remember(window.rows(row, row + 1), actions[None])
-        if tape.window is not self._page_window or tape.row == self._page_stop:
+        if tape.window is not self._page_window or tape.row >= self._page_stop:
             self._turn_page()
         observations = self._observations[tape.row - self._page_row]
         truncated = np.zeros(self.num_envs, bool)
@@ -178,7 +180,6 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         """
         tape = self._playing()
         rows = tape.peek(self._reachable("steps", check_int("steps", steps, 1)))
-        self._turn_page()
         return self.encode(rows.inputs)
 
     def step_block(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
@@ -202,7 +203,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         rows, shape, first = tape.peek(steps), (steps, self.num_envs), tape.row
         targets = rows.targets.astype(self._action_dtype)
         score, right = self.problem.judge(actions, targets)
-        rewards = score * rows.worth
+        rewards = score.astype(_FLOAT64)
+        rewards *= rows.worth
         correct = right >= rows.due
         last, success, begin = np.zeros(shape, bool), np.zeros(shape, bool), 0
         for end in sorted(end - first for end in tape.ends if first <= end < first + steps):
@@ -222,7 +224,6 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             self._remember(rows, actions)
         self._end(last[-1].copy())
         info = self._info(targets, due, live, last, success)
-        self._turn_page()
         following = tape.window.inputs[tape.row]
         observations = self.encode(np.concatenate([rows.inputs[1:], following[None]]))
         return observations, rewards, last.copy(), np.zeros(shape, bool), info

@@ -143,7 +143,8 @@ class Recorded(Problem):
             targets[t, known] = self._y[self._asked[t][history[known]], t]
             ends = np.flatnonzero(known & (lengths == t + 1))
             sample = self._ended[t][history[ends]]
-            mask[:, ends[sample >= 0]] = self._due[sample[sample >= 0], :steps].T
+            asked = self._due[sample[sample >= 0], : t + 1].T
+            mask[: t + 1, ends[sample >= 0]] = asked
         return targets, mask
 
     def check_inputs(self, inputs: Any) -> None:
