@@ -94,7 +94,7 @@ def blocks(env: seqenvs.SequenceVectorEnv, size: int) -> Loop:
 
 def floor(num_envs: int, observation_space: spaces.Space[Any]) -> Loop:
     """What no vector environment can do without."""
-    shape = (num_envs, *observation_space.shape)  # type: ignore[misc]
+    shape = (num_envs, *(observation_space.shape or ()))
     source = np.zeros(shape, observation_space.dtype)
     observations = np.empty_like(source)
     actions, targets = np.zeros(num_envs, np.int64), np.zeros(num_envs, np.int64)
@@ -146,11 +146,15 @@ def ratio(rates: dict[str, list[float]], one: str, other: str) -> str:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.stepping", description=__doc__.split("\n")[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.stepping", description=__doc__.split("\n")[0]
+    )  # type: ignore[union-attr]
     parser.add_argument("--id", default="SeqEcho-v0")
     parser.add_argument("--encoding", default="index", help="default: %(default)s, integers")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.1, help="of each candidate in each round")
+    parser.add_argument(
+        "--seconds", type=float, default=0.1, help="of each candidate in each round"
+    )
     parser.add_argument("--streams", type=int, nargs="*", default=[1, 16, 256, 1024, 4096, 16384])
     parser.add_argument("--block", type=int, default=64, help="steps in a block")
     args = parser.parse_args()
@@ -158,7 +162,7 @@ def main() -> None:
     make: dict[str, Any] = {"encoding": args.encoding}
     env = gymnasium.make(args.id, **make)
     length = env.unwrapped.problem.num_steps[1]  # type: ignore[attr-defined]
-    gymnasium.register("DoNothing-v0", entry_point=DoNothingEnv)
+    gymnasium.register("DoNothing-v0", entry_point="benchmarks.stepping:DoNothingEnv")
     nothing = gymnasium.make("DoNothing-v0", like=args.id, length=length, **make)
     print(
         f"{args.id}, encoding={args.encoding!r}; seqenvs {seqenvs.__version__}, gymnasium "

@@ -3,8 +3,8 @@
 from seqenvs import problems
 from seqenvs.bounds import Bounds
 from seqenvs.env import SequenceEnv
-from seqenvs.problem import Batch, Problem, Symbols, Values
 from seqenvs.oracle import Oracle
+from seqenvs.problem import Batch, Problem, Symbols, Values
 from seqenvs.registration import register, register_all
 from seqenvs.supervised import batches
 from seqenvs.vector_env import SequenceVectorEnv

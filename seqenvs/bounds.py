@@ -64,7 +64,7 @@ def answer_parts(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
         (T, B) float64, 0 where none is due; every column's sum is exactly 1.
     """
     count = mask.cumsum(axis=0)
-    parts = np.rint(count / count[-1:] * 2.0**53) * 2.0**-53
+    parts: NDArray[np.float64] = np.rint(count / count[-1:] * 2.0**53) * 2.0**-53
     parts[1:] -= parts[:-1].copy()
     return parts
 
@@ -127,7 +127,7 @@ def _best(
                 for value, share in zip(values.tolist(), weights.tolist(), strict=True):
                     votes[value] += share
                 total += max(votes.values())
-    return round(total / target.shape[1], 12)  # 1 is 1, not the sum of its rounded parts
+    return round(float(total / target.shape[1]), 12)  # 1 is 1, not the sum of its rounded parts
 
 
 def irwin_hall_cdf(count: int, x: ArrayLike) -> NDArray[np.float64]:

@@ -18,9 +18,9 @@ class Encoding:
     Args:
         shown: What the problem shows.
         name: For symbols ``"one_hot"``, a float32 Box of shape (n,) whose blank is the zero vector;
-            ``"index"``, Discrete(n + 1) whose blank is n; or ``"normalized"``, a float32 Box of shape
-            (1,) with symbols in [0, 1] and blank -1. Values are a float32 Box of shape (F,) whatever
-            the name.
+            ``"index"``, Discrete(n + 1) whose blank is n; or ``"normalized"``, a float32 Box of
+            shape (1,) with symbols in [0, 1] and blank -1. Values are a float32 Box of shape (F,)
+            whatever the name.
 
     Attributes:
         space: The space of one observation.
@@ -46,22 +46,26 @@ class Encoding:
             self.space = spaces.Box(-1, 1, (1,), np.float32)
 
     def __call__(self, inputs: Any) -> Any:
-        """Encode (...) symbols, or (...) or (..., F) values, into a fresh (..., *space.shape) array."""
+        """Encode (...) symbols, or (...) or (..., F) values: a fresh (..., *space.shape) array."""
         if self._table is not None:
             return self._table.take(inputs, axis=0)
         if isinstance(self.space, spaces.Discrete):
             return inputs.astype(np.int64)
         features = self.space.shape[0]
-        return inputs.astype(np.float32).reshape(*inputs.shape[: inputs.ndim - (features > 1)], features)
+        return inputs.astype(np.float32).reshape(
+            *inputs.shape[: inputs.ndim - (features > 1)], features
+        )
 
     def decode(self, observations: Any) -> Any:
-        """The inverse: (..., *space.shape) observations to (...) symbols, or (...) or (..., F) values."""
+        """Give the symbols, or values, that (..., *space.shape) observations show."""
         observations = np.asarray(observations)
         if isinstance(self.shown, Values):
             values = observations.astype(np.float32)
             return values[..., 0] if self.shown.features == 1 else values
         if self.name == "one_hot":
-            symbols = np.where(observations.any(axis=-1), observations.argmax(axis=-1), self.shown.n)
+            symbols = np.where(
+                observations.any(axis=-1), observations.argmax(axis=-1), self.shown.n
+            )
         elif self.name == "normalized":
             scaled = np.rint(observations[..., 0] * max(self.shown.n - 1, 1))
             symbols = np.where(observations[..., 0] < 0, self.shown.n, scaled)

@@ -30,13 +30,15 @@ def make_problem(problem: Problem | type[Problem] | str, parameters: dict[str, A
     if isinstance(problem, Problem):
         if parameters:
             raise TypeError(
-                f"{sorted(parameters)[0]!r} can't be given beside a problem that is made already, {problem}"
+                f"{sorted(parameters)[0]!r} can't be given beside a problem made already, {problem}"
             )
         return problem
     if isinstance(problem, str):
         module, _, name = problem.partition(":")
         if not name:
-            raise ValueError(f"problem must be 'module:Class', a class or an instance, got {problem!r}")
+            raise ValueError(
+                f"problem must be 'module:Class', a class or an instance, got {problem!r}"
+            )
         problem = getattr(importlib.import_module(module), name)
     if not (isinstance(problem, type) and issubclass(problem, Problem)):
         raise TypeError(f"problem must be a seqenvs.Problem, got {problem!r}")
@@ -61,15 +63,15 @@ def given_inputs(options: dict[str, Any] | None, allowed: tuple[str, ...] = ("in
 
 
 class SequenceEnv(gymnasium.Env[Any, Any]):
-    """A sequence problem as an environment: reveals one time step a step and pays for right answers.
+    """A sequence problem as an environment: shows one time step a step, pays for right answers.
 
     ``reset`` shows the first input. The t-th ``step(action)`` judges ``action`` as the answer to
     what has been shown up to input t, pays only where one is due, and shows input t + 1. After the
     last input has been answered the episode is terminated and the observation is blank. A right
     answer pays one divided by the number of answers due, so that the return is the accuracy.
 
-    ``step``'s ``info`` holds ``target`` (int, or (K,) array), ``due`` (bool) and, with the last step,
-    ``is_success`` (bool): every due answer was right. ``reset``'s is empty.
+    ``step``'s ``info`` holds ``target`` (int, or (K,) array), ``due`` (bool) and, with the last
+    step, ``is_success`` (bool): every due answer was right. ``reset``'s is empty.
 
     Args:
         problem: A `Problem`, its class, or ``"module:Class"``.
@@ -78,7 +80,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         **parameters: Passed to the problem's class.
     """
 
-    metadata = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}  # noqa: RUF012
 
     def __init__(
         self,
@@ -171,7 +173,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         return self._observations[time], reward, True, False, info
 
     def asked(self) -> tuple[bool, Any]:
-        """Whether an answer is due now, and the right one: for teachers and tests, not for agents."""
+        """Whether an answer is due now, and the right one: for teachers and tests, not agents."""
         if self._time >= len(self._targets):
             return False, None
         return self._due[self._time], self._targets[self._time]
@@ -207,7 +209,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         return render(trace, self.render_mode)
 
     def _unroll(self, strip: Strip) -> list[tuple[Any, ...]]:
-        """Each episode's inputs, observations, targets, due and worth, to be read a step at a time."""
+        """Each episode's inputs, observations, targets, due and worth, for reading step by step."""
         lengths = strip.lengths.tolist()
         seen = np.swapaxes(self.encode(strip.inputs), 0, 1)
         observations = seen.tolist() if seen.ndim == 2 else map(list, seen)
@@ -217,7 +219,9 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         if len(due) == 1:
             due, worth = due * len(lengths), worth * len(lengths)
         answers = [one[:n] for one, n in zip(answers, lengths, strict=True)]
-        return list(zip(strip.inputs.swapaxes(0, 1), observations, answers, due, worth, strict=True))
+        return list(
+            zip(strip.inputs.swapaxes(0, 1), observations, answers, due, worth, strict=True)
+        )
 
     def _as_int(self, action: Any) -> int:
         if isinstance(action, np.ndarray) and action.shape == () and action.dtype.kind in "iu":
@@ -231,9 +235,8 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         whole = isinstance(space, spaces.MultiDiscrete)
         low, high = (0, space.nvec - 1) if whole else (space.low, space.high)  # type: ignore[attr-defined]
         kinds, what = ("iu", "integers") if whole else ("iuf", "numbers")
-        allowed = (
-            f"action must be {space.shape[0]} {what} in {np.min(low)} .. {np.max(high)}, got {action!r}"  # type: ignore[index]
-        )
+        span = f"{np.min(low)} .. {np.max(high)}"
+        allowed = f"action must be {space.shape[0]} {what} in {span}, got {action!r}"  # type: ignore[index]
         try:
             array = np.asarray(action)
         except ValueError as error:

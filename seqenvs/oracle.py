@@ -53,7 +53,7 @@ class Oracle:
             The answer, int64 or the action space's dtype, or (B, ...) of them; and the new state.
         """
         observation = np.asarray(observation)
-        single = observation.ndim == len(self.encode.space.shape)
+        single = observation.shape == self.encode.space.shape
         shown = self.encode.decode(observation[None] if single else observation)
         size, steps = len(shown), self.problem.num_steps[1]
         if state is None:
@@ -75,10 +75,9 @@ class Oracle:
         """Where no answer is due, a target may be any number; bring it into the space."""
         space = self.problem.answers
         if isinstance(space, spaces.Box):
-            low, high = space.low, space.high
-        else:
-            low, high = 0, (space.n if isinstance(space, spaces.Discrete) else space.nvec) - 1
-        return np.clip(targets, low, high).astype(space.dtype)
+            return targets.clip(space.low, space.high).astype(space.dtype)
+        most = space.n if isinstance(space, spaces.Discrete) else space.nvec
+        return targets.clip(0, most - 1).astype(space.dtype)
 
     def _blank(self, steps: int, shown: Any) -> Any:
         return np.full((steps, *shown.shape), self.problem.shown.blank, shown.dtype)

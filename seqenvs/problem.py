@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -31,6 +31,7 @@ class Symbols:
     """An alphabet of the symbols 0 .. n - 1; ``blank``, which is n, means that nothing is shown."""
 
     n: int
+    features: ClassVar[int] = 1
 
     @property
     def blank(self) -> int:
@@ -84,7 +85,8 @@ class Problem(ABC):
 
     Attributes:
         shown: What a step shows: ``Symbols(n)`` or ``Values(low, high, features)``.
-        answers: The space of answers: ``Discrete`` or ``MultiDiscrete`` from 0, or a float32 ``Box``.
+        answers: The space of answers: ``Discrete`` or ``MultiDiscrete`` from 0, or a bounded
+            float32 ``Box`` of shape (K,).
         num_inputs: Least and most inputs of an episode, both included.
         tolerance: For ``Box`` answers, how close (strictly, in every component) counts as right.
 
@@ -138,15 +140,15 @@ class Problem(ABC):
         """Number of blank steps that follow the inputs, in which answers are still due."""
         return 0
 
-    def check_inputs(self, inputs: NDArray[Any]) -> None:
+    def check_inputs(self, inputs: NDArray[Any]) -> None:  # noqa: B027 - a hook
         """Raise ValueError if ``draw`` can never give this sequence, (T,) or (T, F)."""
 
     def support(self) -> tuple[Batch, NDArray[np.float64]] | None:
-        """Every episode that can be drawn and (B,) how likely each is; None where there are too many."""
+        """Every episode that can be drawn and (B,) their probabilities; None if too many."""
         return None
 
     def bounds(self) -> Bounds:
-        """Exact chance, memoryless and clock bounds; from `support` unless a subclass knows a formula.
+        """Exact chance, memoryless and clock bounds, from `support` unless a formula is known.
 
         Raises:
             NotImplementedError: The problem gives neither a formula nor its support.
@@ -188,8 +190,8 @@ class Problem(ABC):
         if not low <= len(sequence) <= high:
             allowed = f"{low}" if low == high else f"{low} to {high}"
             raise ValueError(
-                f"inputs has {len(sequence)} time steps, got {np.asarray(inputs).tolist()!r}; {self} "
-                f"shows {allowed} (trailing blanks, {self.shown.blank}, may be left out)"
+                f"inputs has {len(sequence)} time steps, got {np.asarray(inputs).tolist()!r}; "
+                f"{self} shows {allowed} (trailing blanks, {self.shown.blank}, may be left out)"
             )
         self.check_inputs(sequence)
         return self.complete(sequence[:, None], np.array([len(sequence)]), steps)
@@ -237,15 +239,21 @@ class Problem(ABC):
             sequence = np.asarray(inputs)
         except ValueError as error:  # ragged
             raise TypeError(what) from error
-        wide = isinstance(self.shown, Values) and self.shown.features > 1
+        wide = self.shown.features > 1
         if sequence.ndim != 1 + wide or (wide and sequence.shape[1] != self.shown.features):
             raise ValueError(what)
         kinds = "iu" if isinstance(self.shown, Symbols) else "iuf"
         if sequence.size and sequence.dtype.kind not in kinds:
             raise TypeError(what)
         blank = (sequence == self.shown.blank).reshape(len(sequence), -1).all(axis=1)
-        sequence = sequence[: len(sequence) - int(np.argmin(blank[::-1]) if not blank.all() else len(blank))]
-        low, high = (0, self.shown.n - 1) if isinstance(self.shown, Symbols) else (self.shown.low, self.shown.high)
+        sequence = sequence[
+            : len(sequence) - int(np.argmin(blank[::-1]) if not blank.all() else len(blank))
+        ]
+        low, high = (
+            (0, self.shown.n - 1)
+            if isinstance(self.shown, Symbols)
+            else (self.shown.low, self.shown.high)
+        )
         if not ((sequence >= low) & (sequence <= high)).all():  # NaN fails this too
             raise ValueError(what)
         return sequence.astype(self.shown.dtype)
@@ -253,8 +261,9 @@ class Problem(ABC):
     def _allowed_inputs(self) -> str:
         if isinstance(self.shown, Symbols):
             return f"a sequence of integers in 0 .. {self.shown.n - 1}"
-        each = "numbers" if self.shown.features == 1 else f"rows of {self.shown.features} numbers"
-        return f"a sequence of {each} in [{self.shown.low}, {self.shown.high}]"
+        shown = self.shown
+        each = "numbers" if shown.features == 1 else f"rows of {shown.features} numbers"
+        return f"a sequence of {each} in [{shown.low}, {shown.high}]"
 
 
 @lru_cache(maxsize=32)
@@ -283,10 +292,11 @@ def draw_symbols(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> ND
         rejected = low < threshold
         again = _uniform_words(rng, int(np.count_nonzero(rejected)))
         product[rejected] = again * np.uint64(n**digits)
-    number = (product >> np.uint64(32)).view(np.int64)
+    number: NDArray[Any] = (product >> np.uint64(32)).view(np.int64)
     if table is not None:
         number = table.take(number, mode="clip").view(np.uint8)[:size]
-    return number.astype(Symbols(n).dtype, copy=False).reshape(shape)
+    symbols: NDArray[Any] = number.astype(Symbols(n).dtype, copy=False).reshape(shape)
+    return symbols
 
 
 _RAW_64 = (np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64)
@@ -313,9 +323,11 @@ def check_int(name: str, value: Any, low: int, high: int | None = None) -> int:
 
 
 def check_choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
-    """Return ``value`` if it is one of ``allowed``, or raise an error that names it and lists them."""
+    """Return ``value`` if it is one of ``allowed``, or raise an error that lists them."""
     allowed = tuple(allowed)
-    if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in allowed):
+    if not any(
+        value is choice or (type(value) is type(choice) and value == choice) for choice in allowed
+    ):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
     return value
 

@@ -1,4 +1,6 @@
-"""The same episodes for supervised learning: NumPy batches. `seqenvs.adapters.torch` has a data set.
+"""The same episodes for supervised learning, as NumPy batches.
+
+`seqenvs.adapters.torch` has them as a torch data set.
 
 Batches are batch-first, ``[samples, timesteps, features]``, as Keras and torch's ``batch_first``
 layers take them. Sample for sample they are the episodes that an environment plays for the same
@@ -25,7 +27,8 @@ class Samples(NamedTuple):
     Attributes:
         X: (N, T, F) float32, or (N, T) int64 with ``encoding="index"``: what is shown; blank past
             an episode's end.
-        y: (N, T) int64, (N, T, K) int64, or (N, T, K) float32: the right answers; 0 where none is due.
+        y: (N, T) int64, (N, T, K) int64, or (N, T, K) float32: the right answers; 0 where none is
+            due.
         mask: (N, T) bool: where an answer is due, which is where a loss counts.
     """
 
@@ -63,7 +66,9 @@ def batches(
     made = find_problem(problem, parameters)
     encode = Encoding(made.shown, encoding)
     if seed is None or not isinstance(seed, np.random.Generator):
-        seed = gymnasium.utils.seeding.np_random(None if seed is None else check_int("seed", seed, 0))[0]
+        seed = gymnasium.utils.seeding.np_random(
+            None if seed is None else check_int("seed", seed, 0)
+        )[0]
     return _batches(EpisodeStream(made, seed), encode, batch_size)
 
 

@@ -55,7 +55,7 @@ class Strip(NamedTuple):
 
     def rows(self, start: int, stop: int) -> Strip:
         """The rows start .. stop - 1, as views."""
-        return Strip(*(a[start:stop] for a in self[:5]), self.lengths)
+        return Strip._make([*(a[start:stop] for a in self[:5]), self.lengths])
 
     def fold(self, parts: int) -> Strip:
         """Cut the columns into equal parts and lay these below each other."""
@@ -66,7 +66,7 @@ class Strip(NamedTuple):
                 continue
             shape = len(array), parts, array.shape[1] // parts, *array.shape[2:]
             folded.append(array.reshape(shape).swapaxes(0, 1).reshape(-1, *shape[2:]))
-        return Strip(*folded, self.lengths)
+        return Strip._make([*folded, self.lengths])
 
     @staticmethod
     def stack(strips: list[Strip]) -> Strip:
@@ -79,7 +79,7 @@ class Strip(NamedTuple):
                 for a in arrays
             )
             stacked.append(np.concatenate(list(wide)))
-        return Strip(*stacked, strips[0].lengths)
+        return Strip._make([*stacked, strips[0].lengths])
 
     @staticmethod
     def join(strips: list[Strip]) -> Strip:
@@ -96,7 +96,7 @@ class Strip(NamedTuple):
                 for a, strip in zip(arrays, strips, strict=True)
             ]
             joined.append(np.concatenate(full, axis=1))
-        return Strip(*joined, np.concatenate([strip.lengths for strip in strips]))
+        return Strip._make([*joined, np.concatenate([strip.lengths for strip in strips])])
 
 
 class EpisodeStream:
@@ -212,7 +212,7 @@ class Tape:
             self._next_start = int(self._starts.min())
 
     def restart_some(self, streams: Any) -> None:
-        """Lay fresh episodes into some streams, (N,) bool, from the cursor's row on. Needs no gap."""
+        """Lay fresh episodes into some streams, (N,) bool, from the cursor's row on."""
         if streams.all():
             self.restart()
         else:
@@ -237,7 +237,7 @@ class Tape:
             self._lay_next(1)
 
     def _lay_next(self, rows: int) -> None:
-        """Lay the episodes that begin soonest, and if all streams are in step, more of them at once."""
+        """Lay the episodes that begin soonest; if all are in step, several rounds at once."""
         if not self._aligned:
             self._lay(np.flatnonzero(self._starts == self._next_start), self._next_start)
             return
@@ -283,7 +283,7 @@ class Tape:
             arrays[-1][: len(array)] = array
         shift = self.row
         self._shift(shift)
-        self.window = Strip(*arrays, kept.lengths)
+        self.window = Strip._make([*arrays, kept.lengths])
         self._writable = True
         return row - shift
 

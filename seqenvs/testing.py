@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -58,7 +58,7 @@ def check_causal(problem: Problem, batch: Batch, rng: np.random.Generator) -> No
     Everything after each due step is replaced, by other episodes and by blanks, and the episode is
     made to end there: the answer must stay.
     """
-    steps, size = batch.mask.shape
+    size = len(batch.lengths)
     for time in np.flatnonzero(batch.mask.any(axis=1)):
         due = batch.mask[time]
         future = batch.inputs[time + 1 :]
@@ -116,14 +116,16 @@ def check_streams(
     rng = np.random.default_rng(seed)
     shared = EpisodeStream(problem, gymnasium.utils.seeding.np_random(seed)[0])
     for env in single.envs:  # all read one list of episodes, an episode at a time, as streams do
-        env.unwrapped.read_from(shared)
+        cast("SequenceEnv", env).read_from(shared)
     native.action_space.seed(seed)
-    pairs = [("reset", native.reset(seed=seed), single.reset())]
+    pairs: list[tuple[str, tuple[Any, ...], tuple[Any, ...]]] = [
+        ("reset", native.reset(seed=seed), single.reset())
+    ]
     for step in range(steps or 3 * problem.num_steps[1] + 5):
         actions = native.action_space.sample()
         right = rng.random(num_envs) < 0.7
         for k, env in enumerate(single.envs):
-            due, target = env.unwrapped.asked()
+            due, target = cast("SequenceEnv", env).asked()
             if due and right[k]:
                 actions[k] = target
         one, other = native.step(actions), single.step(actions)
@@ -136,9 +138,9 @@ def check_streams(
         if step % 7 == 6 and mode != AutoresetMode.DISABLED:
             pairs.append((f"reset after step {step}", native.reset(), single.reset()))
     for when, one, other in pairs:
-        names = ("observation", "info")
-        if len(one) > 2:
-            names = ("observation", "reward", "terminated", "truncated", "info")
+        names = ["observation", "reward", "terminated", "truncated", "info"]
+        if len(one) == 2:
+            names = ["observation", "info"]
         for name, a, b in zip(names, one, other, strict=True):
             assert data_equivalence(a, b, exact=True), (
                 f"{name} of {when} must equal that of single environments with {problem} and "

@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 
 from seqenvs.encoding import Encoding
 from seqenvs.env import SequenceEnv, given_inputs, make_problem
-from seqenvs.problem import Problem, Values, check_choice, check_int
+from seqenvs.problem import Problem, check_choice, check_int
 from seqenvs.rendering import RENDER_MODES, Trace, render
 from seqenvs.tape import EpisodeStream, Strip, Tape, lay_out
 
@@ -72,7 +72,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self._action_dtype = self.action_space.dtype
         self._action_shape = self.action_space.shape
         self._box = isinstance(self.single_action_space, spaces.Box)
-        row_bytes = 8 * self.num_envs * int(np.prod(self.single_observation_space.shape))
+        row_bytes = 8 * self.num_envs * int(np.prod(self.single_observation_space.shape or ()))
         self._page_rows = max(1, _PAGE_BYTES // row_bytes)
         self._tape: Tape | None = None
         self._history: list[Any] = []  # rows and actions, kept only to be drawn
@@ -122,7 +122,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
 
         Returns:
             (N, ...) observations, (N,) float64 rewards, (N,) bool terminations and truncations, and
-            info with ``target``, ``due``, ``is_success`` and their masks as Gymnasium lays them out.
+            info with ``target``, ``due``, ``is_success`` and their masks, as Gymnasium lays it out.
 
         Raises:
             TypeError, ValueError: Actions of a wrong dtype or shape; nothing has happened.
@@ -131,9 +131,12 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         tape = self._tape
         if tape is None or self._any_ended:
             tape = self._playing()
-        if actions.__class__ is not np.ndarray or actions.dtype is not _INT64 or self._box:
-            actions = self._checked(actions, self._action_shape)
-        elif actions.shape != self._action_shape:
+        if not (
+            actions.__class__ is np.ndarray
+            and actions.dtype is _INT64
+            and actions.shape == self._action_shape
+            and not self._box
+        ):
             actions = self._checked(actions, self._action_shape)
         window, row = tape.window, tape.row
         if window is not self._page_window or row >= self._page_stop:  # a block came between
@@ -189,8 +192,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             actions: (K, N) integers, or (K, N, C).
 
         Returns:
-            What ``step`` returns, every array with a leading axis K; a key that ``info`` has in some
-            of the steps is there, and its mask says where.
+            What ``step`` returns, every array with a leading axis K; a key that ``info`` has in
+            some of the steps is there, and its mask says where.
 
         Raises:
             TypeError, ValueError: Actions of a wrong dtype or shape; nothing has happened.
@@ -199,7 +202,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         tape = self._playing()
         actions = np.asarray(actions)
         steps = self._reachable("actions", max(1, len(actions) if actions.ndim else 0))
-        actions = self._checked(actions, (steps, *self._action_shape))
+        actions = self._checked(actions, (steps, *self._action_shape))  # type: ignore[misc]
         rows, shape, first = tape.peek(steps), (steps, self.num_envs), tape.row
         targets = rows.targets.astype(self._action_dtype)
         score, right = self.problem.judge(actions, targets)
@@ -273,7 +276,11 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 ending.update(_target=last.copy(), due=due & last, _due=last.copy())
                 info.update(final_info=ending, _final_info=last.copy())
                 info.update(final_obs=self._final_observations(last), _final_obs=last.copy())
-                targets, due, live = np.where(wide, 0, targets).astype(targets.dtype), due & ~last, ~last
+                targets, due, live = (
+                    np.where(wide, 0, targets).astype(targets.dtype),
+                    due & ~last,
+                    ~last,
+                )
             else:
                 info.update(ending)
         if live is self._all or live.any():
@@ -285,7 +292,9 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         where = np.flatnonzero(last)
         shape = len(where), *self._tape.window.inputs.shape[2:]  # type: ignore[union-attr]
         blanks = self.encode(np.full(shape, self.problem.shown.blank, self.problem.shown.dtype))
-        for place, blank in zip(where, blanks.tolist() if blanks.ndim == 1 else blanks, strict=True):
+        for place, blank in zip(
+            where, blanks.tolist() if blanks.ndim == 1 else blanks, strict=True
+        ):
             final.flat[place] = blank
         return final
 
@@ -295,8 +304,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         if self._any_ended and self.autoreset_mode == AutoresetMode.DISABLED:
             ended = np.flatnonzero(self._ended).tolist()
             raise ResetNeeded(
-                f"the episodes of environments {ended[:8]}{'...' if len(ended) > 8 else ''} have ended: "
-                "call reset(options={'reset_mask': terminated}) before step()"
+                f"the episodes of environments {ended[:8]}{' and more' * (len(ended) > 8)} have "
+                "ended: call reset(options={'reset_mask': terminated}) before step()"
             )
         return self._tape
 
@@ -307,12 +316,12 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             left = min(e for e in tape.ends if e >= tape.row) - tape.row + 1  # type: ignore[union-attr]
             if steps > left:
                 raise ValueError(
-                    f"{name} must be at most {left} steps here, got {steps}: with autoreset disabled "
-                    "a block may not pass the end of an episode"
+                    f"{name} must be at most {left} steps here, got {steps}: with autoreset "
+                    "disabled a block may not pass the end of an episode"
                 )
         return steps
 
-    def _checked(self, actions: Any, shape: tuple[int, ...]) -> Any:
+    def _checked(self, actions: Any, shape: Any) -> Any:
         space = self.single_action_space
         box = isinstance(space, spaces.Box)
         if type(actions) is not np.ndarray:
@@ -338,14 +347,18 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 f"reset_mask needs autoreset_mode='Disabled', this is {self.autoreset_mode.value!r}"
             )
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-            raise TypeError(f"reset_mask must be a bool array of shape ({self.num_envs},), got {mask!r}")
+            raise TypeError(
+                f"reset_mask must be a bool array of shape ({self.num_envs},), got {mask!r}"
+            )
         if mask.shape != (self.num_envs,) or not mask.any():
             raise ValueError(
-                f"reset_mask must be a bool array of shape ({self.num_envs},) with at least one True, "
-                f"got shape {mask.shape} with {int(mask.sum())}"
+                f"reset_mask must be a bool array of shape ({self.num_envs},) with at least one "
+                f"True, got shape {mask.shape} with {int(mask.sum())}"
             )
         if self._tape is None:
-            raise ResetNeeded("reset_mask resets some of the episodes under way: call reset() first")
+            raise ResetNeeded(
+                "reset_mask resets some of the episodes under way: call reset() first"
+            )
         if seed is not None or inputs is not None:
             raise ValueError("reset_mask can't be given together with seed or inputs")
         return mask
@@ -354,8 +367,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         """Begin all streams, with the given inputs or with the next episodes of the list."""
         given = None
         if inputs is not None:
-            wide = isinstance(self.problem.shown, Values) and self.problem.shown.features > 1
-            each = [inputs] * self.num_envs
+            wide = self.problem.shown.features > 1
+            each: Any = [inputs] * self.num_envs
             if isinstance(inputs, (list, tuple, np.ndarray)) and len(inputs):
                 each = inputs if np.ndim(inputs[0]) > wide else each
             if len(each) != self.num_envs:
@@ -390,6 +403,6 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         strip = Strip.stack(rows).columns(index, index + 1)
         strip = strip.rows(0, int(strip.last[:, 0].argmax()) + 1)
         answers = [actions[index] for _, actions in played]
-        columns = (array[:, 0] for array in (strip.inputs, strip.targets, strip.due, strip.worth))
+        columns = [array[:, 0] for array in (strip.inputs, strip.targets, strip.due, strip.worth)]
         name = self.spec.id if self.spec else type(self.problem).__name__
-        return Trace(name, self.problem, *columns, answers)
+        return Trace._make([name, self.problem, *columns, answers])

@@ -135,19 +135,23 @@ class SequenceVecEnv(VecEnv):
         setattr(self.env, _OF_ONE.get(attr_name, attr_name), value)
 
     def env_method(
-        self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
+        self,
+        method_name: str,
+        *method_args: Any,
+        indices: VecEnvIndices = None,
+        **method_kwargs: Any,
     ) -> list[Any]:
         """Call a method of the vector environment, once for each index.
 
         ``render`` is called once and gives each index its own frame.
 
         Raises:
-            ValueError: A method that moves all streams, such as ``reset``; call the ``VecEnv``'s own.
+            ValueError: A method that moves all streams, such as ``reset``: call this one's own.
         """
         if method_name in _MOVES_ALL:
             raise ValueError(
-                f"method_name must not be {method_name!r}, which acts on all {self.num_envs} streams "
-                "at once: use the method of this VecEnv, or of its attribute env"
+                f"method_name must not be {method_name!r}, which acts on all {self.num_envs} "
+                "streams at once: use the method of this VecEnv, or of its attribute env"
             )
         method, chosen = getattr(self.env, method_name), self._get_indices(indices)
         if method_name == "render":
@@ -168,7 +172,8 @@ class SequenceVecEnv(VecEnv):
         names = {name for options in self._options for name in options}
         if len(self._options) != self.num_envs or any(names != set(o) for o in self._options):
             raise ValueError(
-                f"options must be one dict, or {self.num_envs} with the same keys, got {self._options!r}"
+                f"options must be one dict, or {self.num_envs} with the same keys, "
+                f"got {self._options!r}"
             )
         return {name: [options[name] for options in self._options] for name in names}
 

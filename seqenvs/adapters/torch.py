@@ -14,7 +14,7 @@ from seqenvs.supervised import batches, find_problem
 
 
 class SequenceDataset(IterableDataset[tuple[torch.Tensor, ...]]):
-    """Batches ``(X, y, mask)`` of fresh episodes as tensors, shaped as `seqenvs.supervised.Samples`.
+    """Batches ``(X, y, mask)`` of fresh episodes as tensors, like `seqenvs.supervised.Samples`.
 
     ``DataLoader(dataset, batch_size=None)`` passes the batches on as they are. Every pass gives the
     same batches. Without workers the episodes are those of ``batches(seed=seed)``, and so those of
@@ -52,7 +52,8 @@ class SequenceDataset(IterableDataset[tuple[torch.Tensor, ...]]):
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
         worker = get_worker_info()
-        first, stride, seed = 0, 1, self.seed
+        first, stride = 0, 1
+        seed: int | np.random.Generator = self.seed
         if worker is not None:
             first, stride = worker.id, worker.num_workers
             seed = np.random.default_rng([self.seed, worker.id])

@@ -90,11 +90,16 @@ class Classify(Problem):
             earlier = np.arange(low - 1, high)
             limit = self._threshold * (earlier + 1)
 
-        def label_one(x: Any) -> Any:  # P(label 1 | x in sight), a row for each number of earlier values
+        def label_one(
+            x: Any,
+        ) -> Any:  # P(label 1 | x in sight), a row for each number of earlier values
             if self.framing == "one_to_one":
                 return 1 - irwin_hall_cdf(high - 1, limit[0] - x)
             return np.stack(
-                [1 - irwin_hall_cdf(n, at - x)[-1] for n, at in zip(earlier, limit, strict=True)]
+                [
+                    1 - irwin_hall_cdf(int(n), at - x)[-1]
+                    for n, at in zip(earlier, limit, strict=True)
+                ]
             )
 
         # The label is as likely 0 as 1 where the sum before it has its median, half its count.

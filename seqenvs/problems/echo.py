@@ -56,7 +56,8 @@ class Echo(Problem):
     - ``lag``: how many steps back. *This makes it harder*: an agent must hold ``lag`` integers at
       once, a queue that moves at every step. 0 needs no memory and calibrates a test harness.
     - ``num_symbols``: more symbols are more bits to hold for each step back, and a rarer reward.
-    - ``framing``: ``"one_to_one"`` asks at each step from ``lag`` on; ``"many_to_one"`` once, at the end.
+    - ``framing``: ``"one_to_one"`` asks at each step from ``lag`` on; ``"many_to_one"`` once, at
+      the end.
     - ``position``: with ``many_to_one``, the time step (from 0) whose integer is due at the end,
       in place of ``lag``: one integer to hold, from a place that the agent must count to.
 

@@ -34,8 +34,8 @@ class NextValue(Problem):
 
     ## Rewards
     For a value, 1 minus its distance from the right one, divided by the number of answers due in
-    the episode; it counts as right (``is_success``) within half a spacing. For an index, one divided
-    by the number of answers due if it is right, otherwise 0.
+    the episode; it counts as right (``is_success``) within half a spacing. For an index, one
+    divided by the number of answers due if it is right, otherwise 0.
 
     ## Starting State
     The first value of the sequence, or of the window.

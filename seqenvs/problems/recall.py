@@ -30,7 +30,8 @@ class Recall(Problem):
         due         *  *  *  *
 
     ## Observation Space
-    The symbols 0 .. length + num_values - 3, encoded as ``encoding`` says; blank after the last answer.
+    The symbols 0 .. length + num_values - 3, encoded as ``encoding`` says; blank after the last
+    answer.
 
     ## Action Space
     ``Discrete(length + num_values - 2)``, the same symbols.
@@ -42,7 +43,8 @@ class Recall(Problem):
     The value to remember.
 
     ## Episode End
-    Terminated after ``length - 1`` steps, when all but the last value has been shown; never truncated.
+    Terminated after ``length - 1`` steps, when all but the last value has been shown; never
+    truncated.
 
     ## Arguments
     - ``length``: of the sequence with both its values, or (low, high) with ``many_to_one``. *This
@@ -111,7 +113,8 @@ class Recall(Problem):
         middle = np.arange(len(inputs) - 1) + self.overlap
         if self.middle == "in_order" and not np.array_equal(inputs[1:], middle):
             raise ValueError(
-                f"inputs must go on with {middle.tolist()} after the first value, got {inputs.tolist()!r}"
+                f"inputs must go on with {middle.tolist()} after the first value, "
+                f"got {inputs.tolist()!r}"
             )
         span = range(int(self.overlap), self._first + self.overlap)
         if any(int(symbol) not in span for symbol in inputs[1:]):

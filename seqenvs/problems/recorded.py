@@ -105,7 +105,8 @@ class Recorded(Problem):
             due = due & given
         if not due.any(axis=1).all():
             raise ValueError(
-                f"mask must ask for an answer in every sample, got none in sample {due.any(axis=1).argmin()}"
+                "mask must ask for an answer in every sample, "
+                f"got none in sample {due.any(axis=1).argmin()}"
             )
         self.shown, self._x = _alphabet(x)
         targets = np.where(due.reshape(*due.shape, *[1] * (targets.ndim - 2)), targets, 0)
@@ -164,7 +165,7 @@ class Recorded(Problem):
         a word at a time; a key's place is the number of the history that it makes. ``_asked[t]``
         and ``_ended[t]`` give, for each history, a sample that is asked then, or ends then, or -1.
         """
-        size, steps = self._x.shape[:2]
+        size = len(self._x)
         history = np.zeros(size, np.int64)
         self._levels: list[list[Any]] = []
         self._asked: list[Any] = []
@@ -206,7 +207,9 @@ def _alphabet(x: Any) -> tuple[Symbols | Values, Any]:
     """What the inputs show, and the inputs in its type."""
     if x.dtype.kind == "f":
         shown = Values(float(x.min()), float(x.max()), x.shape[2] if x.ndim == 3 else 1)
-        return shown, x.astype(np.float32).reshape(*x.shape[:2], *[shown.features] * (shown.features > 1))
+        return shown, x.astype(np.float32).reshape(
+            *x.shape[:2], *[shown.features] * (shown.features > 1)
+        )
     if x.ndim == 3 and x.shape[2] != 1:
         raise ValueError(
             f"X must be floats where a step has several features, got integers of shape {x.shape}"
