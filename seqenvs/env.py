@@ -13,7 +13,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
 from seqenvs.encoding import Encoding
-from seqenvs.problem import Problem, check_choice
+from seqenvs.problem import Problem, check_choice, check_int
 from seqenvs.rendering import RENDER_MODES, Trace, render
 from seqenvs.tape import EpisodeStream, Strip, lay_out
 
@@ -34,14 +34,12 @@ def make_problem(problem: Problem | type[Problem] | str, parameters: dict[str, A
             )
         return problem
     if isinstance(problem, str):
-        module, _, name = problem.partition(":")
-        if not name:
-            raise ValueError(
-                f"problem must be 'module:Class', a class or an instance, got {problem!r}"
-            )
-        problem = getattr(importlib.import_module(module), name)
+        problem = _find_class(problem)
     if not (isinstance(problem, type) and issubclass(problem, Problem)):
-        raise TypeError(f"problem must be a seqenvs.Problem, got {problem!r}")
+        raise TypeError(
+            "problem must be a seqenvs.Problem, its class, or 'module:Class' of one, got "
+            f"{problem!r}"
+        )
     known = list(inspect.signature(problem).parameters)
     for name in parameters:
         if name not in known:
@@ -54,8 +52,32 @@ def make_problem(problem: Problem | type[Problem] | str, parameters: dict[str, A
     return problem(**parameters)
 
 
+def _find_class(path: str) -> Any:
+    """What ``"module:Class"`` names."""
+    allowed = "problem must be 'module:Class', a class or an instance"
+    module, _, name = path.partition(":")
+    if not (module and name):
+        raise ValueError(f"{allowed}, got {path!r}")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise  # the module is there, and needs one that is not
+        raise ValueError(f"{allowed}, got {path!r}: there is no module {error.name!r}") from error
+    except AttributeError as error:
+        raise ValueError(f"{allowed}, got {path!r}: {error}") from error
+
+
+def span(low: Any, high: Any) -> str:
+    """A range as messages say it: one for all components, or one of vectors where they differ."""
+    each = [np.asarray(end) for end in (low, high)]
+    return " .. ".join(str(end.flat[0] if (end == end.flat[0]).all() else end) for end in each)
+
+
 def given_inputs(options: dict[str, Any] | None, allowed: tuple[str, ...] = ("inputs",)) -> Any:
     """The ``inputs`` of reset's options, or None; raises ValueError for an unknown option."""
+    if options is not None and not isinstance(options, dict):
+        raise TypeError(f"options must be a dict or None, got {options!r}")
     for key in options or {}:
         if key not in allowed:
             raise ValueError(f"unknown option {key!r}; reset's options are {', '.join(allowed)}")
@@ -101,6 +123,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         self._stream: EpisodeStream | None = None
         self._episodes: list[tuple[Any, ...]] = []  # those taken from the stream, next one last
         self._targets: Any = ()
+        self._time = 0
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -114,7 +137,9 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         Returns:
             The first observation, and an empty dict.
         """
-        inputs = given_inputs(options) if options else None
+        inputs = None if options is None else given_inputs(options)
+        if seed is not None:
+            seed = check_int("seed", seed, 0)
         given = inputs
         if inputs is not None:
             steps = self.problem.num_steps[1] + 1
@@ -235,8 +260,8 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         whole = isinstance(space, spaces.MultiDiscrete)
         low, high = (0, space.nvec - 1) if whole else (space.low, space.high)  # type: ignore[attr-defined]
         kinds, what = ("iu", "integers") if whole else ("iuf", "numbers")
-        span = f"{np.min(low)} .. {np.max(high)}"
-        allowed = f"action must be {space.shape[0]} {what} in {span}, got {action!r}"  # type: ignore[index]
+        count = space.shape[0]  # type: ignore[index]
+        allowed = f"action must be {count} {what} in {span(low, high)}, got {action!r}"
         try:
             array = np.asarray(action)
         except ValueError as error:

@@ -190,8 +190,9 @@ class Problem(ABC):
         if not low <= len(sequence) <= high:
             allowed = f"{low}" if low == high else f"{low} to {high}"
             raise ValueError(
-                f"inputs has {len(sequence)} time steps, got {np.asarray(inputs).tolist()!r}; "
-                f"{self} shows {allowed} (trailing blanks, {self.shown.blank}, may be left out)"
+                f"inputs must have {allowed} time steps for {self} (trailing blanks, "
+                f"{self.shown.blank}, may be left out), got {len(sequence)} in "
+                f"{np.asarray(inputs).tolist()!r}"
             )
         self.check_inputs(sequence)
         return self.complete(sequence[:, None], np.array([len(sequence)]), steps)
@@ -239,13 +240,19 @@ class Problem(ABC):
             sequence = np.asarray(inputs)
         except ValueError as error:  # ragged
             raise TypeError(what) from error
+        if sequence.dtype.kind in "USO" and sequence.ndim == 0:  # a string, a dict, a generator
+            raise TypeError(what)
         wide = self.shown.features > 1
         if sequence.ndim != 1 + wide or (wide and sequence.shape[1] != self.shown.features):
             raise ValueError(what)
         kinds = "iu" if isinstance(self.shown, Symbols) else "iuf"
         if sequence.size and sequence.dtype.kind not in kinds:
             raise TypeError(what)
-        blank = (sequence == self.shown.blank).reshape(len(sequence), -1).all(axis=1)
+        if isinstance(self.shown, Values):
+            with np.errstate(over="ignore"):  # infinity is refused below
+                sequence = sequence.astype(self.shown.dtype)  # to be compared as it is shown
+        blank = (sequence == self.shown.blank).reshape(len(sequence), self.shown.features)
+        blank = blank.all(axis=1)
         sequence = sequence[
             : len(sequence) - int(np.argmin(blank[::-1]) if not blank.all() else len(blank))
         ]
@@ -277,8 +284,13 @@ def _digits(n: int) -> tuple[int, NDArray[Any] | None]:
     return digits, table.astype(np.uint8).view(f"u{digits}")[:, 0]
 
 
+MOST_SYMBOLS = 1 << 32
+
+
 def draw_symbols(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> NDArray[Any]:
     """Draw independent, exactly uniform symbols in 0 .. n - 1, in a small unsigned type.
+
+    n is an int in 1 .. `MOST_SYMBOLS`.
 
     Several times as fast as ``rng.integers``: one multiplication of a 32-bit word gives the number
     of several base-n digits at once (Lemire, "Fast random integer generation in an interval",
@@ -334,7 +346,8 @@ def check_choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
 
 def check_fraction(name: str, value: Any) -> float:
     """Return ``value`` as a float strictly between 0 and 1, or raise an error that names it."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+    real = (int, float, np.integer, np.floating)
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, real):
         raise TypeError(f"{name} must be a number between 0 and 1, got {value!r}")
     if not 0 < value < 1:
         raise ValueError(f"{name} must be between 0 and 1, both excluded, got {value!r}")
@@ -349,14 +362,21 @@ def check_length(value: Any, low: int, fixed: str | None = None) -> tuple[int, i
         low: The least length that makes sense.
         fixed: Why a range would make the problem unanswerable, if it would.
     """
+    allowed = f"length must be an int at least {low}" + ("" if fixed else ", or (low, high) of such")
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
-            raise ValueError(f"length must be an int or (low, high), got {value!r}")
+            raise ValueError(f"{allowed}, got {value!r}")
         ends = check_int("length[0]", value[0], low), check_int("length[1]", value[1], low)
         if ends[0] > ends[1]:
             raise ValueError(f"length must be (low, high) with low <= high, got {value!r}")
         if fixed and ends[0] < ends[1]:
             raise ValueError(f"length must be a single int here, got {value!r}: {fixed}")
-        return ends
-    size = check_int("length", value, low)
-    return size, size
+    elif isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{allowed}, got {value!r}")
+    elif value < low:
+        raise ValueError(f"{allowed}, got {value!r}")
+    else:
+        ends = int(value), int(value)
+    if ends[1] > MOST_SYMBOLS:
+        raise ValueError(f"length must be at most {MOST_SYMBOLS}, got {value!r}")
+    return ends

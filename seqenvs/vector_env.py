@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from seqenvs.encoding import Encoding
-from seqenvs.env import SequenceEnv, given_inputs, make_problem
+from seqenvs.env import SequenceEnv, given_inputs, make_problem, span
 from seqenvs.problem import Problem, check_choice, check_int
 from seqenvs.rendering import RENDER_MODES, Trace, render
 from seqenvs.tape import EpisodeStream, Strip, Tape, lay_out
@@ -21,6 +21,13 @@ _INT64 = np.dtype(np.int64)
 _FLOAT64 = np.dtype(np.float64)
 _PAGE_BYTES = 1 << 18
 _GAPS = {AutoresetMode.NEXT_STEP: 1, AutoresetMode.SAME_STEP: 0, AutoresetMode.DISABLED: None}
+
+
+def _depth(inputs: Any) -> int:
+    """How deep lists are nested, by their first elements: the rest may be ragged."""
+    if isinstance(inputs, (list, tuple)):
+        return 1 + (_depth(inputs[0]) if inputs else 0)
+    return inputs.ndim if isinstance(inputs, np.ndarray) else 0
 
 
 class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
@@ -67,8 +74,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self.metadata = {**SequenceEnv.metadata, "autoreset_mode": autoreset_mode}
         self.single_observation_space = self.encode.space
         self.single_action_space = self.problem.answers
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._action_dtype = self.action_space.dtype
         self._action_shape = self.action_space.shape
         self._box = isinstance(self.single_action_space, spaces.Box)
@@ -96,11 +103,12 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         """
         inputs = given_inputs(options, ("inputs", "reset_mask"))
         mask = self._reset_mask((options or {}).get("reset_mask"), seed, inputs)
+        given = self._given(inputs)
         if seed is not None:
-            check_int("seed", seed, 0)
+            seed = check_int("seed", seed, 0)
         super().reset(seed=seed)
         if mask is None:
-            self._begin(inputs)
+            self._begin(given)
             self._ended = np.zeros(self.num_envs, bool)
             self._faultless = np.ones(self.num_envs, bool)
             self._history = []
@@ -200,9 +208,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             gymnasium.error.ResetNeeded: No episodes are under way.
         """
         tape = self._playing()
-        actions = np.asarray(actions)
-        steps = self._reachable("actions", max(1, len(actions) if actions.ndim else 0))
-        actions = self._checked(actions, (steps, *self._action_shape))  # type: ignore[misc]
+        actions = self._checked(actions, self._action_shape, block=True)
+        steps = self._reachable("actions", len(actions))
         rows, shape, first = tape.peek(steps), (steps, self.num_envs), tape.row
         targets = rows.targets.astype(self._action_dtype)
         score, right = self.problem.judge(actions, targets)
@@ -321,22 +328,32 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 )
         return steps
 
-    def _checked(self, actions: Any, shape: Any) -> Any:
+    def _checked(self, actions: Any, shape: Any, block: bool = False) -> Any:
+        """Actions as an array of this shape, or of K such if they are a block's; or an error."""
         space = self.single_action_space
         box = isinstance(space, spaces.Box)
-        if type(actions) is not np.ndarray:
-            actions = np.asarray(actions)
+        given = actions
+        try:
+            actions = np.asarray(given)
+        except ValueError:  # ragged
+            actions = np.empty(0, object)
+        if block:
+            shape = (max(1, len(actions) if actions.ndim else 0), *shape)
         kind = actions.dtype.kind
         if not (kind == "i" or kind == "u" or (box and kind == "f")):
             what = "numbers" if box else "integers"
-            raise TypeError(f"actions must be {what} of shape {shape}, got dtype {actions.dtype}")
+            got = f"dtype {actions.dtype}" if actions is given else repr(given)
+            raise TypeError(f"actions must be {what} of shape {shape}, got {got}")
         if actions.shape != shape:
             raise ValueError(f"actions must have the shape {shape}, got {actions.shape}")
-        if box and not ((actions >= space.low) & (actions <= space.high)).all():  # type: ignore[attr-defined]
-            raise ValueError(
-                f"actions must be in {space.low.min()} .. {space.high.max()}, got "  # type: ignore[attr-defined]
-                f"{actions[~((actions >= space.low) & (actions <= space.high))][0]}"  # type: ignore[attr-defined]
-            )
+        if box:
+            low, high = space.low, space.high  # type: ignore[attr-defined]
+            inside = (actions >= low) & (actions <= high)  # where NaN is not
+            if not inside.all():
+                raise ValueError(
+                    f"actions must be in {span(low, high)}, got {actions[~inside][0]} at "
+                    f"{tuple(np.argwhere(~inside)[0].tolist())}"
+                )
         return actions
 
     def _reset_mask(self, mask: Any, seed: Any, inputs: Any) -> Any:
@@ -363,20 +380,23 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             raise ValueError("reset_mask can't be given together with seed or inputs")
         return mask
 
-    def _begin(self, inputs: Any) -> None:
-        """Begin all streams, with the given inputs or with the next episodes of the list."""
-        given = None
-        if inputs is not None:
-            wide = self.problem.shown.features > 1
-            each: Any = [inputs] * self.num_envs
-            if isinstance(inputs, (list, tuple, np.ndarray)) and len(inputs):
-                each = inputs if np.ndim(inputs[0]) > wide else each
-            if len(each) != self.num_envs:
-                raise ValueError(
-                    f"inputs must be one sequence or {self.num_envs}, one each, got {len(each)}"
-                )
-            steps = self.problem.num_steps[1] + 1
-            given = Strip.join([lay_out(self.problem.episode(one, steps)) for one in each])
+    def _given(self, inputs: Any) -> Strip | None:
+        """The episodes of the inputs of reset's options: one for all streams, or one each."""
+        if inputs is None:
+            return None
+        each: Any = [inputs] * self.num_envs
+        if _depth(inputs) > 1 + (self.problem.shown.features > 1):
+            each = inputs
+        if len(each) != self.num_envs:
+            raise ValueError(
+                f"inputs must be one sequence or {self.num_envs}, one each, got {len(each)} "
+                f"in {inputs!r}"
+            )
+        steps = self.problem.num_steps[1] + 1
+        return Strip.join([lay_out(self.problem.episode(one, steps)) for one in each])
+
+    def _begin(self, given: Strip | None) -> None:
+        """Begin all streams, with the given episodes or with the next ones of the list."""
         if self._tape is None or self._tape.stream.rng is not self.np_random:
             stream = EpisodeStream(self.problem, self.np_random)
             self._tape = Tape(stream, self.num_envs, _GAPS[self.autoreset_mode])

@@ -67,7 +67,7 @@ class Classify(Problem):
         limit = "the limit depends on the length, which nobody can foresee" if one else None
         self.num_inputs = check_length(self.length, 1, fixed=limit)
         if self.threshold is not None:
-            check_fraction("threshold", self.threshold)
+            self.threshold = check_fraction("threshold", self.threshold)
         self._threshold = self.threshold or (0.25 if one else 0.5)
         self.shown = Values(0.0, 1.0)
         self.answers = spaces.Discrete(2)

@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 from seqenvs.bounds import Bounds
 from seqenvs.problem import (
+    MOST_SYMBOLS,
     Length,
     Problem,
     Symbols,
@@ -75,12 +76,13 @@ class Copy(Problem):
 
     def __post_init__(self) -> None:
         low, high = self.num_inputs = check_length(self.length, 1)
-        check_int("num_symbols", self.num_symbols, 2)
+        self.num_symbols = check_int("num_symbols", self.num_symbols, 2, MOST_SYMBOLS)
         check_choice("framing", self.framing, ("many_to_many", "many_to_one", "one_to_one"))
-        check_int("start", self.start, 0, low - 1)
+        self.start = check_int("start", self.start, 0, low - 1)
         check_choice("reverse", self.reverse, (False, True))
         if self.output_length is not None:
-            check_int("output_length", self.output_length, 1, low - self.start)
+            most = low - self.start
+            self.output_length = check_int("output_length", self.output_length, 1, most)
         elif self.framing == "many_to_one" and low < high:
             raise ValueError(
                 f"output_length must be an int where length is a range ({self.length!r}) and "

@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 from seqenvs.bounds import Bounds
 from seqenvs.problem import (
+    MOST_SYMBOLS,
     Length,
     Problem,
     Symbols,
@@ -74,11 +75,11 @@ class Echo(Problem):
     def __post_init__(self) -> None:
         low, _ = self.num_inputs = check_length(self.length, 1)
         check_choice("framing", self.framing, ("one_to_one", "many_to_one"))
-        check_int("num_symbols", self.num_symbols, 2)
-        if self.position is None:
-            check_int("lag", self.lag, 0, low - 1)
-        else:
-            check_int("position", self.position, 0, low - 1)
+        self.num_symbols = check_int("num_symbols", self.num_symbols, 2, MOST_SYMBOLS)
+        # With a position the lag has no effect, and need not fit.
+        self.lag = check_int("lag", self.lag, 0, low - 1 if self.position is None else None)
+        if self.position is not None:
+            self.position = check_int("position", self.position, 0, low - 1)
             if self.framing != "many_to_one":
                 raise ValueError(
                     f"position must be None with framing='one_to_one', got {self.position!r}: it "

@@ -10,6 +10,11 @@ from gymnasium import spaces
 from seqenvs.problem import Batch, Length, Problem, Values, check_choice, check_int, check_length
 
 
+# float32 tells the values i/length apart up to 2**24 of them, and shows their spacing exactly
+# enough to find the length while 2**-24, the error of a difference, is below half of 1/length**2.
+_LONGEST, _LONGEST_OF_RANGE = 1 << 24, 2896
+
+
 class NextValue(Problem):
     """Predict the next value of a contiguous sequence of values between 0 and 1.
 
@@ -68,8 +73,16 @@ class NextValue(Problem):
         one = framing == "one_to_one"
         unknown = "after the first value, 0, nobody can know the spacing" if one else None
         low, high = self.length = check_length(length, 2, fixed=unknown)
+        if low < high:  # two values show the spacing, and a third is to be asked for
+            check_int("length[0]", low, 3)
+        most = _LONGEST if low == high else _LONGEST_OF_RANGE
+        if high > most:
+            raise ValueError(
+                f"length must be at most {most}{'' if low == high else ' where it is a range'}, got "
+                f"{length!r}: observations are float32, which can't tell so many values apart"
+            )
         self.window = check_int("window", window, 1 if low == high else 2, None if one else low - 1)
-        self.num_inputs = (high - 1, high - 1) if one else (window, window)
+        self.num_inputs = (high - 1, high - 1) if one else (self.window, self.window)
         self.shown = Values(0.0, 1.0)
         self.answers = spaces.Box(0, 1, (1,), np.float32)
         self.tolerance = 0.5 / high

@@ -9,7 +9,16 @@ import numpy as np
 from gymnasium import spaces
 
 from seqenvs.bounds import Bounds
-from seqenvs.problem import Batch, Length, Problem, Symbols, check_choice, check_int, check_length
+from seqenvs.problem import (
+    MOST_SYMBOLS,
+    Batch,
+    Length,
+    Problem,
+    Symbols,
+    check_choice,
+    check_int,
+    check_length,
+)
 
 
 @dataclass(kw_only=True)
@@ -80,7 +89,7 @@ class Recall(Problem):
                 "middle must be 'in_order' with framing='one_to_one', got 'random': nobody can "
                 "foresee the next value of a random middle"
             )
-        check_int("num_values", self.num_values, 2)
+        self.num_values = check_int("num_values", self.num_values, 2, MOST_SYMBOLS)
         self.num_inputs = low - 1, high - 1
         self._first = high - 2  # the smallest of the values; the middle begins at int(overlap)
         num_symbols = self._first + self.num_values

@@ -1,0 +1,152 @@
+"""The tutorial's printed examples, and the contract that every problem keeps."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+
+from seqenvs.env import SequenceEnv
+from seqenvs.problem import Problem, Symbols, draw_symbols
+from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall
+from seqenvs.registration import IDS
+from seqenvs.testing import check_problem
+from tests.variants import VARIANTS
+
+ECHOED = [5, 3, 2, 1, 9]
+INTEGERS = [5, 3, 2, 1, 9, 9, 2, 7, 1, 6]
+FIRST_VALUES = [
+    *(0.63144003, 0.29414551, 0.91587952, 0.95189228, 0.32195638),
+    *(0.60742236, 0.83895793, 0.18023048, 0.84762691, 0.29165514),
+]
+SECOND_VALUES = [
+    *(0.31102339, 0.66591885, 0.7211718, 0.78159441, 0.50496384),
+    *(0.56941485, 0.60775583, 0.36833139, 0.180908, 0.80614878),
+]
+MANY = "many_to_one"
+# problem, what is shown, the right answers that are due, in order
+TUTORIAL = [
+    (NextValue(length=10), [i / 10 for i in range(9)], [i / 10 for i in range(1, 10)]),
+    (NextValue(length=10, answer="index"), [i / 10 for i in range(9)], list(range(1, 10))),
+    (NextValue(length=10, framing=MANY, window=3), [0.4, 0.5, 0.6], [0.7]),
+    (NextValue(length=10, framing=MANY, window=3), [0.3, 0.4, 0.5], [0.6]),
+    (Recall(length=5, framing=MANY), [3, 0, 1, 2], [3]),
+    (Recall(length=5, framing=MANY), [4, 0, 1, 2], [4]),
+    (Recall(length=5), [3, 0, 1, 2], [0, 1, 2, 3]),
+    (Recall(length=5), [4, 0, 1, 2], [0, 1, 2, 4]),
+    (Recall(length=5, overlap=True), [3, 1, 2, 3], [1, 2, 3, 3]),
+    (Recall(length=5, overlap=True), [4, 1, 2, 3], [1, 2, 3, 4]),
+    (Echo(length=5, lag=0, framing=MANY), ECHOED, [9]),
+    (Echo(length=5, lag=1, framing=MANY), ECHOED, [1]),
+    (Echo(length=5, lag=0), ECHOED, ECHOED),
+    (Echo(length=5, lag=1), ECHOED, ECHOED[:-1]),
+    (Echo(length=10, position=4, framing=MANY), INTEGERS, [9]),
+    (Echo(length=10, lag=4), INTEGERS, INTEGERS[:-4]),
+    (Copy(length=5), [5, 3, 2, 4, 1], [5, 3, 2, 4, 1]),
+    (Copy(length=5, output_length=3), [5, 3, 2, 4, 1], [5, 3, 2]),
+    (Copy(length=5, output_length=3, start=1), [5, 3, 2, 4, 1], [3, 2, 4]),
+    (Copy(length=5, reverse=True), [5, 3, 2, 4, 1], [1, 4, 2, 3, 5]),
+    (Copy(length=5, framing="one_to_one"), [5, 3, 2, 4, 1], [5, 3, 2, 4, 1]),
+    (Copy(length=5, framing=MANY), [5, 3, 2, 4, 1], [[5, 3, 2, 4, 1]]),
+    (Copy(length=5, framing=MANY, output_length=3), [5, 3, 2, 4, 1], [[5, 3, 2]]),
+    (Classify(length=10), FIRST_VALUES, [0, 0, 0, 1, 1, 1, 1, 1, 1, 1]),
+    (Classify(length=10), SECOND_VALUES, [0, 0, 0, 0, 1, 1, 1, 1, 1, 1]),
+    (Classify(length=10, framing=MANY), FIRST_VALUES, [1]),
+]
+
+
+@pytest.mark.parametrize(("problem", "shown", "right"), TUTORIAL, ids=str)
+def test_tutorial_through_answer(problem: Problem, shown: list, right: list) -> None:
+    blanks = [problem.shown.blank] * problem.delay(len(shown))
+    inputs = np.array([*shown, *blanks])[:, None]
+    targets, mask = problem.answer(inputs, np.array([len(inputs)]))
+    assert targets[mask].ravel().tolist() == np.ravel(right).tolist()
+
+
+@pytest.mark.parametrize(("problem", "shown", "right"), TUTORIAL, ids=str)
+@pytest.mark.parametrize("with_blanks", [False, True])
+def test_tutorial_through_an_episode(
+    problem: Problem, shown: list, right: list, with_blanks: bool
+) -> None:
+    env = SequenceEnv(problem)
+    blanks = [problem.shown.blank] * (problem.delay(len(shown)) if with_blanks else 0)
+    observation, _ = env.reset(seed=0, options={"inputs": [*shown, *blanks]})
+    seen, answered, total, terminated = [], [], 0.0, False
+    while not terminated:
+        seen.append(env.encode.decode(observation).item())
+        due, target = env.asked()
+        action = target if due else env.action_space.sample()
+        observation, reward, terminated, truncated, info = env.step(action)
+        assert not truncated
+        total += reward
+        if info["due"]:
+            answered.append(np.asarray(info["target"]).tolist())
+    assert np.allclose(seen[: len(shown)], shown, atol=1e-6)
+    assert env.encode.decode(observation) == problem.shown.blank
+    assert np.allclose(np.ravel(answered), np.ravel(right), atol=1e-6)
+    assert total == 1
+    assert info["is_success"]
+
+
+def test_the_first_problem_shows_the_tutorials_sequence() -> None:
+    batch = NextValue(length=10).batch(np.random.default_rng(0), 1)
+    assert batch.inputs[:, 0].tolist() == np.float32([i / 10 for i in range(9)]).tolist()
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_contract_of_every_id(id: str) -> None:
+    problem = gymnasium.make(id).unwrapped.problem
+    check_problem(problem, episodes=16)
+
+
+@pytest.mark.parametrize("problem", VARIANTS, ids=str)
+def test_contract_of_every_framing(problem: Problem) -> None:
+    check_problem(problem)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 10, 16, 17, 100, 256, 257, 1000, 40_000, 70_000])
+def test_symbols_are_uniform(n: int) -> None:
+    size = 200_000
+    symbols = draw_symbols(np.random.default_rng(n), n, (size,))
+    assert symbols.dtype == Symbols(n).dtype
+    assert symbols.max() < n
+    bins = min(n, 50)
+    count = np.bincount(symbols.astype(np.int64) * bins // n, minlength=bins)
+    share = np.bincount(np.arange(n) * bins // n) / n
+    chi_squared = ((count - size * share) ** 2 / (size * share)).sum()
+    assert chi_squared < bins - 1 + 6 * np.sqrt(2 * bins)
+
+
+def test_digits_drawn_together_are_independent() -> None:
+    symbols = draw_symbols(np.random.default_rng(0), 10, (400_000, 4))
+    for one in range(4):
+        for other in range(one):
+            pairs = np.bincount(symbols[:, one].astype(int) * 10 + symbols[:, other], minlength=100)
+            assert ((pairs - 4000) ** 2 / 4000).sum() < 99 + 6 * np.sqrt(2 * 99)
+
+
+def test_rejected_words_are_drawn_again() -> None:
+    # 2**32 % 70_000 is far from 0: without the redraw about one word in 100,000 would be biased.
+    class Low(np.random.Generator):
+        """A generator whose first words are all zero, which must be rejected."""
+
+        calls = 0
+
+        def integers(self, *args, **kwargs):
+            self.calls += 1
+            words = super().integers(*args, **kwargs)
+            return words * 0 if self.calls == 1 else words
+
+    rng = Low(np.random.MT19937(0))
+    assert draw_symbols(rng, 10, (64,)).any()
+    assert rng.calls > 1
+
+
+def test_bit_generators_agree() -> None:
+    # The fast path must give what the generator's own 64-bit integers give.
+    for kind in (np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64):
+        fast = draw_symbols(np.random.default_rng(kind(5)), 1 << 16, (8,))
+        words = np.random.default_rng(kind(5)).integers(
+            0, (1 << 64) - 1, 4, np.uint64, endpoint=True
+        )
+        assert fast.tolist() == (words.astype("<u8").view("<u4") >> 16).tolist()

@@ -1,0 +1,42 @@
+"""Problems with every framing and kind of parameter: what tests beyond the table of ids run over."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
+
+_rng = np.random.default_rng(0)
+_levels = _rng.integers(0, 4, (20, 7, 3)) / 4
+
+VARIANTS = [
+    Echo(),
+    Echo(lag=0),
+    Echo(length=(3, 9), lag=2),
+    Echo(framing="many_to_one", lag=3),
+    Echo(framing="many_to_one", length=(4, 7), position=3),
+    Echo(length=1, lag=0, num_symbols=300),
+    Copy(),
+    Copy(length=(2, 5)),
+    Copy(length=(3, 6), output_length=2, start=1),
+    Copy(length=(2, 5), reverse=True),
+    Copy(framing="many_to_one"),
+    Copy(framing="many_to_one", length=(3, 6), output_length=2, start=1, reverse=True),
+    Copy(framing="one_to_one", length=(3, 6), start=1),
+    Recall(),
+    Recall(overlap=True),
+    Recall(framing="many_to_one", length=(3, 7), num_values=3),
+    Recall(framing="many_to_one", length=(3, 8), num_values=5, middle="random", overlap=True),
+    Classify(),
+    Classify(framing="many_to_one"),
+    Classify(framing="many_to_one", length=(1, 8), threshold=0.4),
+    NextValue(),
+    NextValue(answer="index"),
+    NextValue(framing="many_to_one"),
+    NextValue(framing="many_to_one", length=(5, 12)),
+    NextValue(framing="many_to_one", length=(5, 12), answer="index"),
+    Recorded([[5, 3, 2], [1, 1, 4]], [5, 1]),
+    Recorded(_levels, _rng.integers(0, 3, 20), lengths=_rng.integers(5, 8, 20)),
+    Recorded(_rng.random((9, 4)), _rng.random((9, 4))),
+    Recorded(_rng.random((9, 4)), _rng.integers(0, 3, (9, 4, 2))),
+]
