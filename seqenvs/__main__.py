@@ -9,6 +9,7 @@ import inspect
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -45,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
     except SystemExit as leaving:  # how argparse ends, after --help and after a wrong argument
         return int(leaving.code or 0)
-    except _WrongArgument as error:
+    except _ArgumentError as error:
         print(f"python -m seqenvs: error: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
@@ -55,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-class _WrongArgument(Exception):
+class _ArgumentError(Exception):
     """What the user can put right."""
 
 
@@ -99,9 +100,10 @@ def _parser() -> argparse.ArgumentParser:
         "show",
         parents=[one],
         help="show an episode, answered by the oracle",
-        usage="%(prog)s ID [--seed N] [--set NAME=VALUE ...]",
+        usage="%(prog)s ID [--seed N] [--set NAME=VALUE ...] [--picture FILE]",
         description="Show an episode as text, answered by an oracle that remembers everything.",
     )
+    show.add_argument("--picture", type=Path, metavar="FILE", help="also draw it, as a PNG")
     show.set_defaults(command=_show)
     play = commands.add_parser(
         "play",
@@ -168,7 +170,22 @@ def _show(arguments: argparse.Namespace) -> None:
         observation, reward, terminated, _, _ = env.step(action)
         total += reward
     print(f"{_introduction(env.problem)}\n\n{env.render()}\n")
-    print(f"the oracle's return is {total:.2f}; {_bounds_text(_known_bounds(env.problem))}")
+    print(f"the oracle's return is {total:g}; {_bounds_text(_known_bounds(env.problem))}")
+    if arguments.picture:
+        _save(env, arguments.picture)
+
+
+def _save(env: SequenceEnv, path: Path) -> None:
+    """Draw the episode into a file, which is whole or not there."""
+    from PIL import Image
+
+    env.render_mode = "rgb_array"
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        Image.fromarray(env.render()).save(unfinished, format="png")
+        unfinished.replace(path)
+    except OSError as error:
+        raise _ArgumentError(f"--picture {path} can't be written: {error}") from error
 
 
 def _play(arguments: argparse.Namespace) -> None:
@@ -206,7 +223,7 @@ def _play_episode(env: SequenceEnv, seed: int | None, title: str) -> float:
     while not terminated:
         shown = _shown(env.problem, env.encode.decode(observation))
         screen.say(f"{title}time step {time}{length}   input  {shown}{earned}")
-        due = env._due[time]
+        due, _ = env.asked()
         action = _ask(screen, env.action_space) if due else _wait(screen, env.action_space)
         observation, reward, terminated, _, _ = env.step(action)
         time, total = time + 1, total + reward
@@ -309,7 +326,7 @@ def _bounds_text(bounds: Bounds | None) -> str:
     if bounds is None:
         return "its bounds are not known"
     text = (
-        f"chance {bounds.chance:.2f}, memoryless {bounds.memoryless:.2f}, clock {bounds.clock:.2f}"
+        f"chance {bounds.chance:.3f}, memoryless {bounds.memoryless:.3f}, clock {bounds.clock:.3f}"
     )
     return text if bounds.needs_memory else f"{text}: this problem needs no memory"
 
@@ -320,7 +337,7 @@ def _parameters(assignments: Sequence[str]) -> dict[str, Any]:
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not (name and equals):
-            raise _WrongArgument(f"--set must be NAME=VALUE, got {assignment!r}")
+            raise _ArgumentError(f"--set must be NAME=VALUE, got {assignment!r}")
         try:
             parameters[name] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
@@ -334,12 +351,12 @@ def _make(id: str, parameters: dict[str, Any]) -> SequenceEnv:
     except gymnasium.error.Error as error:
         close = difflib.get_close_matches(id, IDS, 3)
         meant = f" (did you mean {' or '.join(close)}?)" if close else ""
-        raise _WrongArgument(f"unknown id {id!r}{meant}; list shows them all") from error
+        raise _ArgumentError(f"unknown id {id!r}{meant}; list shows them all") from error
     except (ImportError, TypeError, ValueError) as error:
         # Gymnasium puts its own words around the environment's, which is the cause.
-        raise _WrongArgument(str(error.__cause__ or error)) from error
+        raise _ArgumentError(str(error.__cause__ or error)) from error
     if not isinstance(env, SequenceEnv):
-        raise _WrongArgument(f"{id!r} is not an environment of seqenvs; list shows them all")
+        raise _ArgumentError(f"{id!r} is not an environment of seqenvs; list shows them all")
     return env
 
 
