@@ -86,9 +86,10 @@ class Strip(NamedTuple):
         """Lay strips of as many rows beside each other."""
         if len(strips) == 1:
             return strips[0]
-        joined = []
+        joined: list[Any] = []
         for arrays in zip(*(strip[:5] for strip in strips), strict=True):
-            if all(a is arrays[0] and a.shape[1] == 1 for a in arrays):
+            # Inputs and targets have every column; of the rest, strips may share their one column.
+            if len(joined) > 1 and all(a is arrays[0] and a.shape[1] == 1 for a in arrays):
                 joined.append(arrays[0])
                 continue
             full = [
