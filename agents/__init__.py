@@ -1,0 +1,1 @@
+"""Reference agents, run from the checkout: ``python -m agents --help``."""

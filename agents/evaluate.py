@@ -1,0 +1,181 @@
+"""Evaluate any agent that has ``predict``, on fresh episodes, with its states handled right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+
+from seqenvs import Bounds, SequenceVectorEnv
+
+SEED = 1_000_000  # one for all runs, so that they are compared on the same episodes
+MOST_STREAMS = 250
+MOST_ROWS = 24  # of the table of accuracies
+
+
+class Agent(Protocol):
+    """What is evaluated: an SB3 model or policy, `seqenvs.oracle.Oracle`, or your own."""
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = ...,
+        episode_start: Any = ...,
+        deterministic: bool = ...,
+    ) -> tuple[Any, Any]:
+        """Answer (B, ...) observations; ``episode_start`` (B,) says where to forget the state."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an agent reached.
+
+    Attributes:
+        id: The environment.
+        kwargs: Its parameters.
+        episodes: How many were played.
+        seed: Of these episodes.
+        mean_return: In [0, 1]; 1 is the optimum.
+        standard_error: Of the mean return.
+        success_rate: Part of the episodes in which every answer was right.
+        bounds: chance, memoryless, clock and optimum; None where the problem knows none.
+        memory_score: None where the problem needs no memory, or knows no bounds.
+        accuracy: For each time step, the mean score of the answers due then; None if none was.
+    """
+
+    id: str
+    kwargs: dict[str, Any]
+    episodes: int
+    seed: int
+    mean_return: float
+    standard_error: float
+    success_rate: float
+    bounds: dict[str, float] | None
+    memory_score: float | None
+    accuracy: list[float | None]
+
+    def to_json(self) -> str:
+        """The evaluation as JSON."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    def report(self) -> str:
+        """The evaluation as text, at most 80 columns wide."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"{self.id}: {self.episodes:,} episodes, seed {self.seed}"
+        for name, value in self.kwargs.items():
+            yield f"  {name} = {value!r}"
+        yield ""
+        table = dict(self.bounds or {})
+        table["this agent"] = self.mean_return
+        for name, value in sorted(table.items(), key=lambda row: row[1]):
+            yield f"  {name:<12}{value:.4f}  {_bar(value)}"
+        yield ""
+        yield f"  mean return   {self.mean_return:.4f}, standard error {self.standard_error:.4f}"
+        yield f"  success rate  {self.success_rate:.4f}, every answer of the episode right"
+        if self.memory_score is not None:
+            yield f"  memory score  {self.memory_score:.4f}, 0 as good as a clock, 1 perfect"
+        elif self.bounds is None:
+            yield "  memory score  unknown: the problem knows no bounds"
+        else:
+            yield "  memory score  none: this problem needs no memory"
+        yield ""
+        yield "  time step   accuracy"
+        step = -(-len(self.accuracy) // MOST_ROWS)
+        for first in range(0, len(self.accuracy), step):
+            last = min(first + step, len(self.accuracy)) - 1
+            due = [value for value in self.accuracy[first : last + 1] if value is not None]
+            label = f"{first}" if first == last else f"{first} .. {last}"
+            mean = float(np.mean(due)) if due else None
+            shown = "no answer is due" if mean is None else f"{mean:.4f}  {_bar(mean)}"
+            yield f"  {label:>10}  {shown}"
+
+
+def _bar(value: float) -> str:
+    return "#" * round(50 * value)
+
+
+def evaluate(
+    agent: Agent,
+    id: str,
+    kwargs: dict[str, Any] | None = None,
+    *,
+    episodes: int = 1000,
+    seed: int = SEED,
+    deterministic: bool = True,
+) -> Evaluation:
+    """Play episodes and measure.
+
+    Each stream plays a number of episodes that is fixed beforehand: to stop at the first so many
+    to end would prefer short ones.
+
+    Args:
+        agent: The agent.
+        id: A registered id.
+        kwargs: Parameters of the environment.
+        episodes: How many to play.
+        seed: Of the episodes.
+        deterministic: Passed to ``predict``.
+
+    Raises:
+        ValueError, TypeError, gymnasium.error.Error: The environment can't be made so.
+    """
+    if episodes < 1:
+        raise ValueError(f"episodes must be at least 1, got {episodes}")
+    kwargs = kwargs or {}
+    size = min(episodes, MOST_STREAMS)
+    left = np.array([(episodes + i) // size for i in range(size)])
+    env = gymnasium.make_vec(id, num_envs=size, autoreset_mode="Disabled", **kwargs)
+    if not isinstance(env, SequenceVectorEnv):
+        raise TypeError(f"id must be one that seqenvs.register registered, got {id!r}")
+    problem = env.problem
+    score_sum, due_count = np.zeros((2, problem.num_steps[1]))
+    returns: list[float] = []
+    successes: list[bool] = []
+    current, time = np.zeros(size), np.zeros(size, np.int64)
+    observations, _ = env.reset(seed=seed)
+    starts, state = np.ones(size, bool), None
+    while left.any():
+        actions, state = agent.predict(
+            observations, state=state, episode_start=starts, deterministic=deterministic
+        )
+        observations, rewards, starts, _, info = env.step(actions)
+        counted = (left > 0) & info["due"]
+        score, _ = problem.judge(np.asarray(actions), info["target"])
+        np.add.at(score_sum, time[counted], score[counted])
+        np.add.at(due_count, time[counted], 1)
+        current += rewards
+        time += 1
+        if starts.any():
+            ended = starts & (left > 0)
+            returns += current[ended].tolist()
+            successes += info["is_success"][ended].tolist()
+            left[ended] -= 1
+            current[starts], time[starts] = 0, 0
+            observations, _ = env.reset(options={"reset_mask": starts})
+    env.close()
+    mean_return = float(np.mean(returns))
+    try:
+        bounds: Bounds | None = problem.bounds()
+    except NotImplementedError:
+        bounds = None
+    return Evaluation(
+        id=id,
+        kwargs=kwargs,
+        episodes=len(returns),
+        seed=seed,
+        mean_return=mean_return,
+        standard_error=float(np.std(returns) / max(1, episodes - 1) ** 0.5),
+        success_rate=float(np.mean(successes)),
+        bounds=None if bounds is None else asdict(bounds),
+        memory_score=bounds.memory_score(mean_return) if bounds and bounds.needs_memory else None,
+        accuracy=[
+            None if count == 0 else float(total / count)
+            for total, count in zip(score_sum, due_count, strict=True)
+        ],
+    )
