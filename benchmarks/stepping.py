@@ -148,7 +148,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.stepping", description=__doc__.split("\n")[0]
-    )  # type: ignore[union-attr]
+    )
     parser.add_argument("--id", default="SeqEcho-v0")
     parser.add_argument("--encoding", default="index", help="default: %(default)s, integers")
     parser.add_argument("--rounds", type=int, default=9)

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
+from seqenvs.bounds import Bounds, enumerated_bounds
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import ArrayLike, NDArray
-
-    from seqenvs.bounds import Bounds
 
 Length = int | tuple[int, int]
 
@@ -55,7 +55,7 @@ class Values:
     @property
     def blank(self) -> float:
         """The value that stands for nothing: as far below ``low`` as ``high`` is above it."""
-        return 2 * self.low - self.high if self.high > self.low else self.low - 1
+        return self.low - ((self.high - self.low) or max(1.0, abs(self.low)))
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -127,8 +127,8 @@ class Problem(ABC):
 
         Returns:
             targets, (T, B) or, for ``MultiDiscrete`` and ``Box`` of K components, (T, B, K), any
-            number where none is due; and mask, (T, B) bool, True where one is due. At least one
-            is due in every episode.
+            number where none is due; and mask, (T, B) bool, True where one is due, or (T, 1) if
+            that is the same in all episodes. At least one is due in every episode.
         """
 
     def draw_num_inputs(self, rng: np.random.Generator, size: int) -> NDArray[np.int64]:
@@ -153,8 +153,6 @@ class Problem(ABC):
         Raises:
             NotImplementedError: The problem gives neither a formula nor its support.
         """
-        from seqenvs.bounds import enumerated_bounds
-
         support = self.support()
         if support is None:
             raise NotImplementedError(
@@ -169,6 +167,11 @@ class Problem(ABC):
         """Least and most steps of an episode, both included."""
         low, high = self.num_inputs
         return low + int(self.delay(low)), high + int(self.delay(high))
+
+    def shared(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """``lengths``, or (1,) of them if all episodes have as many steps: faster to compare."""
+        low, high = self.num_steps
+        return lengths[:1] if low == high else lengths
 
     def batch(self, rng: np.random.Generator, size: int, steps: int | None = None) -> Batch:
         """Draw ``size`` episodes from ``rng``, padded to T = ``steps`` if that is given."""
@@ -231,7 +234,8 @@ class Problem(ABC):
             inputs = padded
         targets, mask = self.answer(inputs, lengths)
         due = mask.reshape(*mask.shape, *[1] * (targets.ndim - mask.ndim))
-        return Batch(inputs, targets * due, mask, lengths)
+        targets = targets * due.astype(targets.dtype)
+        return Batch(inputs, targets, np.broadcast_to(mask, inputs.shape[:2]), lengths)
 
     def _sequence(self, inputs: ArrayLike) -> NDArray[Any]:
         """Check a given sequence's type, shape and alphabet, and strip trailing blanks."""
@@ -362,21 +366,20 @@ def check_length(value: Any, low: int, fixed: str | None = None) -> tuple[int, i
         low: The least length that makes sense.
         fixed: Why a range would make the problem unanswerable, if it would.
     """
-    allowed = f"length must be an int at least {low}" + ("" if fixed else ", or (low, high) of such")
-    if isinstance(value, (tuple, list)):
-        if len(value) != 2:
-            raise ValueError(f"{allowed}, got {value!r}")
-        ends = check_int("length[0]", value[0], low), check_int("length[1]", value[1], low)
-        if ends[0] > ends[1]:
-            raise ValueError(f"length must be (low, high) with low <= high, got {value!r}")
-        if fixed and ends[0] < ends[1]:
-            raise ValueError(f"length must be a single int here, got {value!r}: {fixed}")
-    elif isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{allowed}, got {value!r}")
-    elif value < low:
+    allowed = f"length must be an int at least {low}{'' if fixed else ', or (low, high) of such'}"
+    pair = isinstance(value, (tuple, list))
+    if pair and len(value) != 2:
         raise ValueError(f"{allowed}, got {value!r}")
-    else:
-        ends = int(value), int(value)
+    ends = tuple(value) if pair else (value, value)
+    for end in ends:
+        if isinstance(end, (bool, np.bool_)) or not isinstance(end, (int, np.integer)):
+            raise TypeError(f"{allowed}, got {value!r}")
+        if end < low:
+            raise ValueError(f"{allowed}, got {value!r}")
+    if ends[0] > ends[1]:
+        raise ValueError(f"length must be (low, high) with low <= high, got {value!r}")
     if ends[1] > MOST_SYMBOLS:
         raise ValueError(f"length must be at most {MOST_SYMBOLS}, got {value!r}")
-    return ends
+    if fixed and ends[0] < ends[1]:
+        raise ValueError(f"length must be a single int here, got {value!r}: {fixed}")
+    return int(ends[0]), int(ends[1])

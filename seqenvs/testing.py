@@ -181,9 +181,11 @@ def _check_answer(problem: Problem, batch: Batch) -> None:
     assert targets.shape == (steps, size, *width), (
         f"targets must have the shape {(steps, size, *width)}, got {targets.shape}"
     )
-    assert mask.shape == (steps, size) and mask.dtype == np.bool_, (
-        f"mask must be bool of shape {(steps, size)}, got {mask.dtype} of shape {mask.shape}"
+    shapes = (steps, size), (steps, 1)
+    assert mask.shape in shapes and mask.dtype == np.bool_, (
+        f"mask must be bool of shape {shapes[0]} or {shapes[1]}, got {mask.dtype}, {mask.shape}"
     )
+    mask = np.broadcast_to(mask, (steps, size))
     assert mask.any(axis=0).all(), "an answer must be due in every episode"
     late = mask & (np.arange(steps)[:, None] >= batch.lengths)
     assert not late.any(), "no answer can be due after an episode's end"
@@ -195,5 +197,6 @@ def _check_answer(problem: Problem, batch: Batch) -> None:
     for column in range(min(size, 8)):
         part = slice(column, column + 1)
         alone, due = problem.answer(batch.inputs[:, part], batch.lengths[part])
+        due = np.broadcast_to(due, (steps, 1))
         same = np.array_equal(alone[due], targets[:, part][mask[:, part]])
         assert same and np.array_equal(due, mask[:, part]), "an episode's answers must be its own"

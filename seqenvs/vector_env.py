@@ -19,7 +19,7 @@ from seqenvs.tape import EpisodeStream, Strip, Tape, lay_out
 
 _INT64 = np.dtype(np.int64)
 _FLOAT64 = np.dtype(np.float64)
-_PAGE_BYTES = 1 << 18
+_PAGE_BYTES = 1 << 16
 _GAPS = {AutoresetMode.NEXT_STEP: 1, AutoresetMode.SAME_STEP: 0, AutoresetMode.DISABLED: None}
 
 
@@ -146,8 +146,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             and not self._box
         ):
             actions = self._checked(actions, self._action_shape)
-        window, row = tape.window, tape.row
-        if window is not self._page_window or row >= self._page_stop:  # a block came between
+        row = tape.row
+        if row >= self._page_stop:  # a block came between
             self._turn_page()
         targets, due, worth = self._page[row - self._page_row]
         score, right = self.problem.judge(actions, targets)
@@ -159,15 +159,17 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             self._faultless &= right if due is self._all else right >= due
         ended = self._ended if self._any_ended else None
         last = success = None
+        window = tape.window
         if row in tape.ends and window.last[row].any():
             last = np.broadcast_to(window.last[row], self.num_envs).copy()
             success = last & self._faultless
             self._faultless |= last
-        tape.advance()
+        tape.row = row + 1
+        if row + 1 >= self._page_stop:
+            tape.advance(0)
+            self._turn_page()
         if self.render_mode is not None:
             self._remember(window.rows(row, row + 1), actions[None])
-        if tape.window is not self._page_window or tape.row >= self._page_stop:
-            self._turn_page()
         observations = self._observations[tape.row - self._page_row]
         truncated = np.zeros(self.num_envs, bool)
         if last is None and ended is None:  # as nearly always
@@ -191,6 +193,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         """
         tape = self._playing()
         rows = tape.peek(self._reachable("steps", check_int("steps", steps, 1)))
+        self._page_stop = 0  # the rows may have been counted anew
         return self.encode(rows.inputs)
 
     def step_block(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
@@ -230,6 +233,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             live[1:] = ~last[:-1]
         due = np.broadcast_to(rows.due, shape).copy()
         tape.advance(steps)
+        self._page_stop = 0
         if self.render_mode is not None:
             self._remember(rows, actions)
         self._end(last[-1].copy())
@@ -255,7 +259,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         assert tape is not None
         window, row = tape.window, tape.row
         stop = min(row + self._page_rows, tape.laid)
-        self._page_window, self._page_row, self._page_stop = window, row, stop
+        self._page_row, self._page_stop = row, stop
         self._observations = list(self.encode(window.inputs[row:stop]))
         targets = window.targets[row:stop].astype(self._action_dtype)
         if window.due.shape[1] == 1:

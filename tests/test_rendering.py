@@ -1,6 +1,7 @@
 """Pictures: nothing of the future in them, of one size, and of use to Gymnasium's wrappers."""
 
 import sys
+from itertools import pairwise
 
 import gymnasium
 import numpy as np
@@ -113,7 +114,7 @@ def test_frames_have_one_even_size(name):
 def test_every_step_changes_the_frame(name):
     trace = episode(PROBLEMS[name])
     frames = [render(upto(trace, time), "rgb_array") for time in some_times(trace)]
-    for before, after in zip(frames[:-1], frames[1:], strict=True):
+    for before, after in pairwise(frames):
         assert not np.array_equal(before, after)
 
 

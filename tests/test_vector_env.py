@@ -54,7 +54,7 @@ def test_the_oracle_returns_exactly_one(id: str, encoding: str, mode: AutoresetM
     totals, finished = np.zeros(3), 0
     while finished < 6:
         actions, state = oracle.predict(observations, state, starts)
-        observations, rewards, terminated, truncated, info = env.step(actions)
+        observations, rewards, terminated, truncated, _ = env.step(actions)
         totals += rewards
         finished += terminated.sum()
         assert not truncated.any()
@@ -68,15 +68,15 @@ def test_the_oracle_returns_exactly_one(id: str, encoding: str, mode: AutoresetM
 
 def blocks_of(env: SequenceVectorEnv, sizes: list[int], actions: np.ndarray, seed: int) -> list:
     """The stacked results of blocks of these sizes."""
-    first, _ = env.reset(seed=seed)
+    now, _ = env.reset(seed=seed)
     done, results = 0, []
     for size in sizes:
         shown = env.observe_block(size)
         result = env.step_block(actions[done : done + size])
         results.append((shown, *result))
-        assert data_equivalence(shown[0], first if done == 0 else before[-1], exact=True)
+        assert data_equivalence(shown[0], now, exact=True)
         assert data_equivalence(shown[1:], result[0][:-1], exact=True)
-        before = result[0]
+        now = result[0][-1]
         done += size
     return results
 
@@ -104,7 +104,7 @@ def test_blocks_equal_single_steps(problem: Problem, mode: AutoresetMode) -> Non
             ended = terminated
         results = blocks_of(one, sizes, actions, seed=5)
         assert_stacked(singles, results)
-        # And single steps go on from where the blocks ended, over episodes that they looked ahead to.
+        # Single steps go on from where the blocks ended, over episodes that these looked ahead to.
         assert data_equivalence(one.step(actions[0]), other.step(actions[0]), exact=True)
         one.observe_block(25)
         assert data_equivalence(one.step(actions[1]), other.step(actions[1]), exact=True)

@@ -1,4 +1,4 @@
-"""Problems with every framing and kind of parameter: what tests beyond the table of ids run over."""
+"""Problems with every framing and kind of parameter, for tests beyond the table of ids."""
 
 from __future__ import annotations
 

@@ -111,6 +111,7 @@ class Copy(Problem):
 
     def answer(self, inputs: Any, lengths: Any) -> Any:
         time = np.arange(len(inputs))[:, None]
+        lengths = self.shared(lengths)
         if self.framing == "one_to_one":
             size = self._output_length(lengths)
             return inputs, (time >= self.start) & (time < self.start + size)

@@ -79,12 +79,12 @@ class Echo(Problem):
         # With a position the lag has no effect, and need not fit.
         self.lag = check_int("lag", self.lag, 0, low - 1 if self.position is None else None)
         if self.position is not None:
-            self.position = check_int("position", self.position, 0, low - 1)
             if self.framing != "many_to_one":
                 raise ValueError(
                     f"position must be None with framing='one_to_one', got {self.position!r}: it "
                     "asks once, at the end, which is framing='many_to_one'"
                 )
+            self.position = check_int("position", self.position, 0, low - 1)
         self.shown = Symbols(self.num_symbols)
         self.answers = spaces.Discrete(self.num_symbols)
 
@@ -96,12 +96,12 @@ class Echo(Problem):
         targets = np.zeros_like(inputs)
         if self.framing == "one_to_one":
             targets[self.lag :] = inputs[: len(inputs) - self.lag]
-            mask = time < lengths
+            mask = time < self.shared(lengths)
             mask[: self.lag] = False
             return targets, mask
         source = lengths - 1 - self.lag if self.position is None else self.position
         targets[:] = np.take_along_axis(inputs, np.broadcast_to(source, (1, len(lengths))), axis=0)
-        return targets, time == lengths - 1
+        return targets, time == self.shared(lengths) - 1
 
     def bounds(self) -> Bounds:
         low, high = self.num_inputs

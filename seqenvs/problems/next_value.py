@@ -9,7 +9,6 @@ from gymnasium import spaces
 
 from seqenvs.problem import Batch, Length, Problem, Values, check_choice, check_int, check_length
 
-
 # float32 tells the values i/length apart up to 2**24 of them, and shows their spacing exactly
 # enough to find the length while 2**-24, the error of a difference, is below half of 1/length**2.
 _LONGEST, _LONGEST_OF_RANGE = 1 << 24, 2896
@@ -74,11 +73,11 @@ class NextValue(Problem):
         unknown = "after the first value, 0, nobody can know the spacing" if one else None
         low, high = self.length = check_length(length, 2, fixed=unknown)
         if low < high:  # two values show the spacing, and a third is to be asked for
-            check_int("length[0]", low, 3)
+            check_length(length, 3)
         most = _LONGEST if low == high else _LONGEST_OF_RANGE
         if high > most:
             raise ValueError(
-                f"length must be at most {most}{'' if low == high else ' where it is a range'}, got "
+                f"length must be at most {most}{' where it is a range' * (low < high)}, got "
                 f"{length!r}: observations are float32, which can't tell so many values apart"
             )
         self.window = check_int("window", window, 1 if low == high else 2, None if one else low - 1)
@@ -122,6 +121,7 @@ class NextValue(Problem):
         length = self._length(inputs)
         index = np.clip(np.rint(inputs * length) + 1, 0, length - 1)
         time = np.arange(len(inputs))[:, None]
+        lengths = self.shared(lengths)
         due = time < lengths if self.framing == "one_to_one" else time == lengths - 1
         if self._index:
             return index.astype(np.int64), due
@@ -134,7 +134,8 @@ class NextValue(Problem):
             if begins and np.allclose(inputs, index / length, rtol=0, atol=1e-6):
                 return
         raise ValueError(
-            f"inputs must be contiguous values i/length of {self}, got {inputs.tolist()!r}"
+            f"inputs must be contiguous values i/length of {self}, "
+            f"got {[round(value, 6) for value in inputs.tolist()]}"
         )
 
     def support(self) -> tuple[Batch, Any]:

@@ -108,6 +108,7 @@ class Recall(Problem):
 
     def answer(self, inputs: Any, lengths: Any) -> Any:
         time = np.arange(len(inputs))[:, None]
+        lengths = self.shared(lengths)
         last = time == lengths - 1
         if self.framing == "many_to_one":
             return np.broadcast_to(inputs[:1], inputs.shape), last
@@ -128,7 +129,7 @@ class Recall(Problem):
         span = range(int(self.overlap), self._first + self.overlap)
         if any(int(symbol) not in span for symbol in inputs[1:]):
             raise ValueError(
-                f"inputs after the first must be in {span.start} .. {span.stop - 1}, "
+                f"inputs must go on in {span.start} .. {span.stop - 1} after the first value, "
                 f"got {inputs.tolist()!r}"
             )
 

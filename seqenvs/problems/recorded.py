@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from gymnasium import spaces
 
-from seqenvs.problem import Batch, Problem, Symbols, Values
+from seqenvs.problem import MOST_SYMBOLS, Batch, Problem, Symbols, Values
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+
+_GREATEST = 1e38  # blank, up to three times as far from 0, is a float32 too
 
 
 class Recorded(Problem):
@@ -67,7 +70,7 @@ class Recorded(Problem):
         lengths: ArrayLike | None = None,
         tolerance: float | None = None,
     ) -> None:
-        x, targets = np.asarray(X), np.asarray(y)
+        x, targets = _array("X", X), _array("y", y)
         if x.ndim not in (2, 3) or x.size == 0 or x.dtype.kind not in "iuf":
             raise ValueError(
                 "X must be a non-empty array of numbers, (N, T) or (N, T, F), "
@@ -75,28 +78,29 @@ class Recorded(Problem):
             )
         if targets.dtype.kind not in "iuf":
             raise TypeError(f"y must be an array of integers or floats, got dtype {targets.dtype}")
-        if not (np.isfinite(x).all() and np.isfinite(targets).all()):
-            raise ValueError("X and y must be finite, got NaN or infinity")
+        x, targets = _in_range("X", x), _in_range("y", targets)
         size, steps = x.shape[:2]
-        self._lengths = np.full(size, steps) if lengths is None else np.asarray(lengths)
+        self._lengths = np.full(size, steps) if lengths is None else _array("lengths", lengths)
         if self._lengths.shape != (size,) or self._lengths.dtype.kind not in "iu":
             raise ValueError(f"lengths must be {size} integers, got {lengths!r}")
         if self._lengths.min() < 1 or self._lengths.max() > steps:
             raise ValueError(f"lengths must be in 1 .. {steps}, got {lengths!r}")
+        self._lengths = self._lengths.astype(np.int64)
         time = np.arange(steps)
         at_end = targets.ndim == 1
         if at_end:
             targets = np.repeat(targets[:, None], steps, axis=1)
-        if targets.ndim not in (2, 3) or targets.shape[:2] != (size, steps):
+        wrong = targets.ndim not in (2, 3) or targets.shape[:2] != (size, steps)
+        if wrong or not targets.size:
             raise ValueError(
-                f"y must have the shape {(size,)}, {(size, steps)} or {(size, steps, 'K')}, "
+                f"y must have the shape ({size},), ({size}, {steps}) or ({size}, {steps}, K), "
                 f"got {np.shape(y)}"
             )
         due = time < self._lengths[:, None]
         if at_end:
             due = time == self._lengths[:, None] - 1
         if mask is not None:
-            given = np.asarray(mask)
+            given = _array("mask", mask)
             if given.shape != (size, steps) or given.dtype != np.bool_:
                 raise ValueError(
                     f"mask must be an array of bool of shape {(size, steps)}, "
@@ -113,7 +117,9 @@ class Recorded(Problem):
         self.answers, self._y = _answers(targets, due)
         if isinstance(self.answers, spaces.Box):
             width = float((self.answers.high - self.answers.low).max())
-            self.tolerance = 0.05 * width if tolerance is None else float(tolerance)
+            self.tolerance = 0.05 * width if tolerance is None else _check_tolerance(tolerance)
+        elif tolerance is not None:
+            raise ValueError(f"tolerance must be None where y is integers, got {tolerance!r}")
         self._due = due
         self.num_inputs = int(self._lengths.min()), int(self._lengths.max())
         self._order = np.argsort(self._lengths, kind="stable")
@@ -195,6 +201,37 @@ class Recorded(Problem):
                 table.append(first)
 
 
+def _array(name: str, value: Any) -> Any:
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # ragged
+        raise ValueError(
+            f"{name} must be an array, got rows of unlike lengths: pad them, and give lengths"
+        ) from error
+
+
+def _in_range(name: str, array: Any) -> Any:
+    """Refuse what observations, float32 or a symbol, can't hold; give floats as float32."""
+    if array.dtype.kind == "f":
+        wrong = ~(np.abs(array) <= _GREATEST)  # NaN too
+        allowed = f"finite and within {_GREATEST:g} of 0"
+    else:
+        wrong = (array < 0) | (array >= MOST_SYMBOLS)
+        allowed = f"integers in 0 .. {MOST_SYMBOLS - 1}, or floats"
+    if wrong.any():
+        place = tuple(np.argwhere(wrong)[0].tolist())
+        raise ValueError(f"{name} must be {allowed}, got {array[place]} at {place}")
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+def _check_tolerance(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"tolerance must be a number above 0, got {value!r}")
+    if not value > 0:
+        raise ValueError(f"tolerance must be a number above 0, got {value!r}")
+    return float(value)
+
+
 def _words(inputs: Any) -> Any:
     """(T, B) or (T, B, F) inputs as (T, F, B) integers below 2**32, equal where inputs are."""
     wide = np.moveaxis(inputs.reshape(*inputs.shape[:2], -1), 2, 1)
@@ -214,8 +251,6 @@ def _alphabet(x: Any) -> tuple[Symbols | Values, Any]:
         raise ValueError(
             f"X must be floats where a step has several features, got integers of shape {x.shape}"
         )
-    if x.min() < 0:
-        raise ValueError(f"X must be integers from 0, or floats, got the integer {x.min()}")
     symbols = Symbols(int(x.max()) + 1)
     return symbols, x.reshape(x.shape[:2]).astype(symbols.dtype)
 
@@ -225,10 +260,8 @@ def _answers(y: Any, due: Any) -> tuple[Any, Any]:
     if y.dtype.kind == "f":
         y = y.reshape(*y.shape[:2], -1).astype(np.float32)
         low, high = y[due].min(axis=0), y[due].max(axis=0)
-        high = np.where(high > low, high, low + 1).astype(np.float32)
+        high = np.where(high > low, high, low + np.maximum(1, np.abs(low))).astype(np.float32)
         return spaces.Box(low, high, dtype=np.float32), y
-    if y.min() < 0:
-        raise ValueError(f"y must be integers from 0, or floats, got the integer {y.min()}")
     if y.ndim == 2:
         return spaces.Discrete(int(y.max()) + 1), y.astype(np.int64)
     return spaces.MultiDiscrete(y.max(axis=(0, 1)) + 1), y.astype(np.int64)

@@ -1,0 +1,60 @@
+"""A problem of your own in one file: is the symbol in sight the one of n steps ago?
+
+Two functions define it: ``draw``, what is shown, and ``answer``, what is right. `check_problem`
+checks them. Prints one episode as the environment draws it, answered by the oracle (score 1), and
+the bounds.
+"""
+
+from dataclasses import dataclass
+
+import gymnasium
+import numpy as np
+
+import seqenvs
+from seqenvs.problem import check_int
+from seqenvs.testing import check_problem
+
+
+@dataclass(kw_only=True)
+class NBack(seqenvs.Problem):
+    """At each step from ``n`` on, say 1 if the symbol is that of ``n`` steps ago, otherwise 0."""
+
+    length: int = 12
+    n: int = 2
+
+    def __post_init__(self):
+        check_int("n", self.n, 1)
+        check_int("length", self.length, self.n + 1)
+        self.num_inputs = self.length, self.length
+        self.shown, self.answers = seqenvs.Symbols(4), gymnasium.spaces.Discrete(2)
+
+    def draw(self, rng, num_inputs):
+        inputs = rng.integers(4, size=(self.length, len(num_inputs)))
+        change = rng.integers(1, 4, size=inputs.shape) * (rng.random(inputs.shape) < 0.5)
+        for t in range(self.n, self.length):  # as often the symbol of n steps ago as another
+            inputs[t] = (inputs[t - self.n] + change[t]) % 4
+        return inputs
+
+    def answer(self, inputs, lengths):
+        time = np.arange(len(inputs))[:, None]
+        match = inputs == np.roll(inputs, self.n, axis=0)
+        return match.astype(np.int64), (time >= self.n) & (time < lengths)
+
+    def bounds(self):  # the symbol in sight and the time step say nothing about a match
+        return seqenvs.Bounds(chance=0.5, memoryless=0.5, clock=0.5)
+
+
+def main():
+    check_problem(NBack())  # causal, deterministic, solvable, alike in every environment
+    seqenvs.register("NBack-v0", f"{__name__}:NBack")
+    env = gymnasium.make("NBack-v0", n=3, render_mode="ansi")
+    oracle, (observation, _) = seqenvs.Oracle.of(env), env.reset(seed=0)
+    state, terminated = None, False
+    while not terminated:
+        action, state = oracle.predict(observation, state)
+        observation, _, terminated, _, _ = env.step(action)
+    print(env.render(), env.unwrapped.problem.bounds(), sep="\n\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Each problem's docstring has Gymnasium's sections, names every argument, and traces the truth."""
+
+import inspect
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from seqenvs import problems
+
+SECTIONS = [
+    "Description",
+    "Observation Space",
+    "Action Space",
+    "Rewards",
+    "Starting State",
+    "Episode End",
+    "Arguments",
+    "Version History",
+]
+CLASSES = [getattr(problems, name) for name in problems.__all__]
+each_problem = pytest.mark.parametrize("cls", CLASSES, ids=problems.__all__)
+
+# Rows that a trace may have beside those that it must have, and what they follow from.
+EXTRA = {"sum": np.cumsum}
+
+
+def sections(cls):
+    """The docstring's sections, by title, in order."""
+    parts = re.split(r"^## (.+)$", inspect.getdoc(cls), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def check_trace(cls, text):
+    """Play the inputs of the trace in a docstring, and compare all that it says."""
+    said = re.search(r"^One episode (?:with|of) ``(.+?)``", text, re.MULTILINE)
+    assert said, "no line says 'One episode with ``parameters``'"
+    call = said[1] if said[1].startswith(cls.__name__) else f"{cls.__name__}({said[1]})"
+    problem = eval(call, {cls.__name__: cls})
+
+    block = re.search(r"^(    time step .+\n(?:    .+\n?)+)", text[said.end() :], re.MULTILINE)
+    assert block, "no indented block begins with 'time step'"
+    lines = [re.split(r"  +", line.strip()) for line in block[1].splitlines()]
+    rows = {label: cells for label, *cells in lines}
+    assert len(rows) == len(lines)
+    assert {"time step", "input", "target", "due"} <= set(rows)
+    assert set(rows) - {"time step", "input", "target", "due"} <= set(EXTRA)
+
+    inputs = [problem.shown.blank if cell == "_" else float(cell) for cell in rows["input"]]
+    kind = problem.shown.dtype.kind
+    given = np.array(inputs).astype(problem.shown.dtype if kind == "u" else float)
+    batch = problem.episode(given)
+    steps = int(batch.lengths[0])
+    due = batch.mask[:, 0]
+    assert [len(cells) for cells in rows.values()] == [steps] * len(rows)
+    assert rows["time step"] == [str(t) for t in range(steps)]
+    np.testing.assert_allclose(batch.inputs[:, 0], inputs, rtol=1e-6)
+    assert rows["due"] == ["*" if asked else "." for asked in due]
+    for t, cell in enumerate(rows["target"]):
+        if due[t]:
+            np.testing.assert_allclose(batch.targets[t, 0].ravel(), [float(cell)], rtol=1e-6)
+        else:
+            assert cell == ".", f"no answer is due at step {t}, the trace has {cell}"
+    for label in set(rows) & set(EXTRA):
+        np.testing.assert_allclose(EXTRA[label](inputs), np.array(rows[label], float), atol=1e-9)
+
+
+@each_problem
+def test_sections(cls):
+    found = sections(cls)
+    assert list(found) == SECTIONS
+    for title, text in found.items():
+        assert text.strip(), f"{title} is empty"
+    assert "- v0:" in found["Version History"]
+    assert "This makes it harder" in " ".join(found["Arguments"].split())
+
+
+@each_problem
+def test_arguments(cls):
+    named = re.findall(r"^- ``(\w+)``: ", sections(cls)["Arguments"], re.MULTILINE)
+    assert named == list(inspect.signature(cls).parameters)
+
+
+@each_problem
+def test_trace(cls):
+    check_trace(cls, sections(cls)["Description"])
+
+
+@each_problem
+def test_a_wrong_trace_is_found(cls):
+    text = sections(cls)["Description"]
+    (block,) = re.findall(r"^    time step .+\n(?:    .+\n?)+", text, re.MULTILINE)
+    with pytest.raises(AssertionError):
+        check_trace(cls, text.replace(block, ""))
+    cells = list(re.finditer(r"(?<=  )\S+", block))
+    assert all(one.end() < other.start() for one, other in pairwise(cells))
+    for cell in cells:
+        if cell[0] in ("time", "input", "target", "due"):
+            continue
+        wrong = {"*": ".", ".": "*", "_": "0"}.get(cell[0], "77")
+        tampered = block[: cell.start()] + wrong + block[cell.end() :]
+        # An input out of the alphabet is refused by the problem.
+        with pytest.raises((AssertionError, ValueError)):
+            check_trace(cls, text.replace(block, tampered))
