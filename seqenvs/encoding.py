@@ -9,6 +9,7 @@ from gymnasium import spaces
 
 from seqenvs.problem import Symbols, Values, check_choice
 
+_LARGEST_TABLE = 1024  # symbols; the table has as many rows as columns
 ENCODINGS = ("one_hot", "index", "normalized")
 
 
@@ -38,7 +39,8 @@ class Encoding:
         elif name == "index":
             self.space = spaces.Discrete(shown.n + 1)
         elif name == "one_hot":
-            self._table = np.eye(shown.n + 1, shown.n, dtype=np.float32)
+            if shown.n <= _LARGEST_TABLE:
+                self._table = np.eye(shown.n + 1, shown.n, dtype=np.float32)
             self.space = spaces.Box(0, 1, (shown.n,), np.float32)
         else:
             symbols = np.append(np.arange(shown.n) / max(shown.n - 1, 1), -1)
@@ -52,6 +54,8 @@ class Encoding:
         if isinstance(self.space, spaces.Discrete):
             return inputs.astype(np.int64)
         features = self.space.shape[0]
+        if isinstance(self.shown, Symbols):  # one-hot, of too many symbols for a table
+            return (inputs[..., None] == np.arange(features)).astype(np.float32)
         return inputs.astype(np.float32).reshape(
             *inputs.shape[: inputs.ndim - (features > 1)], features
         )

@@ -16,6 +16,7 @@ VARIANTS = [
     Echo(framing="many_to_one", lag=3),
     Echo(framing="many_to_one", length=(4, 7), position=3),
     Echo(length=1, lag=0, num_symbols=300),
+    Echo(length=2, num_symbols=1500),
     Copy(),
     Copy(length=(2, 5)),
     Copy(length=(3, 6), output_length=2, start=1),
