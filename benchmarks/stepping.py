@@ -3,7 +3,8 @@
     python -m benchmarks.stepping
 
 For N streams the floor copies N observations, compares N actions with N targets and writes N
-rewards and two flags into arrays made beforehand: what no environment can do without. Gymnasium's
+rewards (a right answer's part of one) and two flags into arrays made beforehand: what no
+environment can do without, in the fastest way that numpy has. Gymnasium's
 `SyncVectorEnv` over the same environments stands beside it. For one environment the floor is an
 environment that does nothing but end its episodes after as many steps, made by `gymnasium.make`
 too. Rounds alternate between all
@@ -99,13 +100,14 @@ def floor(num_envs: int, observation_space: spaces.Space[Any]) -> Loop:
     observations = np.empty_like(source)
     actions, targets = np.zeros(num_envs, np.int64), np.zeros(num_envs, np.int64)
     right, terminated, truncated = (np.empty(num_envs, bool) for _ in range(3))
-    rewards = np.empty(num_envs)
+    rewards, part = np.empty(num_envs), np.array(0.1)
 
     def run(steps: int) -> int:
         for _ in range(steps):
             np.copyto(observations, source)
             np.equal(actions, targets, out=right)
             np.copyto(rewards, right)
+            np.multiply(rewards, part, out=rewards)
             terminated.fill(False)
             truncated.fill(False)
         return steps * num_envs

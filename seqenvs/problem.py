@@ -224,17 +224,24 @@ class Problem(ABC):
     ) -> Batch:
         """Make a batch of what ``draw`` gave: blank what is not shown and ask for the answers."""
         lengths = num_inputs + self.delay(num_inputs)
+        low, high = self.num_inputs
         steps = steps or int(lengths.max())
-        shortest = int(num_inputs.min())
-        if steps != len(inputs) or shortest < steps:
+        if steps > low:
             padded = np.empty((steps, *inputs.shape[1:]), inputs.dtype)
             padded[: len(inputs)] = inputs[:steps]
-            past = np.arange(shortest, steps)[:, None] >= num_inputs
-            padded[shortest:][past] = self.shown.blank
+            if low == high:
+                padded[low:] = self.shown.blank
+            else:
+                past = np.arange(low, steps)[:, None] >= num_inputs
+                padded[low:][past] = self.shown.blank
             inputs = padded
         targets, mask = self.answer(inputs, lengths)
-        due = mask.reshape(*mask.shape, *[1] * (targets.ndim - mask.ndim))
-        targets = targets * due.astype(targets.dtype)
+        if np.may_share_memory(targets, inputs) or not targets.flags.writeable:
+            targets = targets.copy()
+        if mask.shape[1] == 1 < len(lengths):
+            targets[~mask[:, 0]] = 0
+        else:
+            targets[~mask] = 0
         return Batch(inputs, targets, np.broadcast_to(mask, inputs.shape[:2]), lengths)
 
     def _sequence(self, inputs: ArrayLike) -> NDArray[Any]:
@@ -302,19 +309,28 @@ def draw_symbols(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> ND
     """
     digits, table = _digits(n)
     size = int(np.prod(shape, dtype=np.int64))
-    product = _uniform_words(rng, -(-size // digits)) * np.uint64(n**digits)
+    dtype = Symbols(n).dtype if table is None else table.dtype
+    groups = np.empty(-(-size // digits), dtype)
+    factor = np.uint64(n**digits)
     threshold = (1 << 32) % n**digits
-    while threshold and product.size and (low := product.astype(np.uint32)).min() < threshold:
-        rejected = low < threshold
-        again = _uniform_words(rng, int(np.count_nonzero(rejected)))
-        product[rejected] = again * np.uint64(n**digits)
-    number: NDArray[Any] = (product >> np.uint64(32)).view(np.int64)
-    if table is not None:
-        number = table.take(number, mode="clip").view(np.uint8)[:size]
-    symbols: NDArray[Any] = number.astype(Symbols(n).dtype, copy=False).reshape(shape)
-    return symbols
+    for start in range(0, len(groups), _BLOCK_WORDS):
+        block = groups[start : start + _BLOCK_WORDS]
+        product = _uniform_words(rng, len(block))
+        product *= factor
+        while threshold and (low := product.astype(np.uint32)).min() < threshold:
+            rejected = low < threshold
+            product[rejected] = _uniform_words(rng, int(np.count_nonzero(rejected))) * factor
+        product >>= _HALF
+        if table is None:
+            block[:] = product
+        else:
+            table.take(product.view(np.int64), out=block, mode="clip")
+    symbols = groups if table is None else groups.view(np.uint8)[:size]
+    return symbols.astype(Symbols(n).dtype, copy=False).reshape(shape)
 
 
+_HALF = np.uint64(32)
+_BLOCK_WORDS = 1 << 14  # small enough for the processor's cache, and for malloc to use again
 _RAW_64 = (np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64)
 
 

@@ -18,8 +18,9 @@ from seqenvs.bounds import answer_parts
 if TYPE_CHECKING:
     from seqenvs.problem import Batch, Problem
 
-# Steps drawn at once, whoever reads: part of the data's definition, like the rule itself.
-DRAW_STEPS = 1 << 17
+# Steps drawn at once, whoever reads: at first, for a quick reset, and at most, for speed; doubled from
+# draw to draw. Part of the data's definition, like the rule itself.
+FIRST_DRAW, LARGEST_DRAW = 1 << 12, 1 << 18
 
 
 class Strip(NamedTuple):
@@ -54,7 +55,9 @@ class Strip(NamedTuple):
         return Strip(inputs[:, start:stop], targets[:, start:stop], due, worth, last, part)
 
     def rows(self, start: int, stop: int) -> Strip:
-        """The rows start .. stop - 1, as views."""
+        """The rows start .. stop - 1, as views; the strip itself if these are all."""
+        if start == 0 and stop == len(self.inputs):
+            return self
         return Strip._make([*(a[start:stop] for a in self[:5]), self.lengths])
 
     def fold(self, parts: int) -> Strip:
@@ -93,7 +96,7 @@ class Strip(NamedTuple):
                 joined.append(arrays[0])
                 continue
             full = [
-                np.broadcast_to(a, (len(a), len(strip.lengths), *a.shape[2:]))
+                a if a.shape[1] == len(strip.lengths) else np.repeat(a, len(strip.lengths), axis=1)
                 for a, strip in zip(arrays, strips, strict=True)
             ]
             joined.append(np.concatenate(full, axis=1))
@@ -115,6 +118,7 @@ class EpisodeStream:
         self.fixed = problem.num_steps[0] == problem.num_steps[1]
         self._strip: Strip | None = None
         self._next = 0
+        self._draw_steps = FIRST_DRAW
 
     def take(self, size: int) -> Strip:
         """Take the next ``size`` episodes."""
@@ -138,19 +142,25 @@ class EpisodeStream:
         self._next = 0
 
     def _draw(self) -> Strip:
-        size = max(1, DRAW_STEPS // (self.rows - 1))
-        return lay_out(self.problem.batch(self.rng, size, self.rows), self._strip)
+        size = max(1, self._draw_steps // (self.rows - 1))
+        self._draw_steps = min(2 * self._draw_steps, LARGEST_DRAW)
+        batch = self.problem.batch(self.rng, size, self.rows)
+        return lay_out(batch, self.fixed, self._strip)
 
 
-def lay_out(batch: Batch, like: Strip | None = None) -> Strip:
+def lay_out(batch: Batch, fixed: bool = False, like: Strip | None = None) -> Strip:
     """Turn a batch, padded to the longest possible episode and one blank row, into a strip.
 
-    Where its episodes ask and end as those of the strip ``like`` do, the two share arrays.
+    Args:
+        batch: The batch.
+        fixed: Whether its episodes are known to have as many steps all.
+        like: Another strip, of the same problem. Where the episodes ask and end as its own do, the
+            two share arrays.
     """
     inputs, targets, due, lengths = batch
     if due.strides[1] == 0 or (due == due[:, :1]).all():
         due = due[:, :1]
-    ends = lengths[:1] if (lengths == lengths[0]).all() else lengths
+    ends = lengths[:1] if fixed or (lengths == lengths[0]).all() else lengths
     last = np.arange(len(inputs))[:, None] == ends - 1
     if like and np.array_equal(due, like.due) and np.array_equal(last, like.last):
         return Strip(inputs, targets, like.due, like.worth, like.last, lengths)
@@ -169,7 +179,7 @@ class Tape:
 
     Attributes:
         window: The rows from some way above the cursor to some way below it.
-        row: The cursor, an index into the window's rows.
+        row: The cursor, an index into the window's rows; its reader moves it, and calls `advance`.
         ends: The window's rows with which an episode may end.
     """
 
@@ -231,9 +241,8 @@ class Tape:
         """The rows before this one are laid in every stream, and won't change but by a restart."""
         return min(self._next_start, len(self.window.inputs))
 
-    def advance(self, rows: int) -> None:
-        """Move the cursor down over rows that exist, to one that exists then."""
-        self.row += rows
+    def advance(self) -> None:
+        """Lay what is missing at the cursor's row, once it has been moved down over laid rows."""
         while self._next_start <= self.row:
             self._lay_next(1)
 

@@ -19,7 +19,8 @@ from seqenvs.tape import EpisodeStream, Strip, Tape, lay_out
 
 _INT64 = np.dtype(np.int64)
 _FLOAT64 = np.dtype(np.float64)
-_PAGE_BYTES = 1 << 16
+_PAGE_BYTES = 1 << 19
+_HEAP_BYTES = 1 << 22
 _GAPS = {AutoresetMode.NEXT_STEP: 1, AutoresetMode.SAME_STEP: 0, AutoresetMode.DISABLED: None}
 
 
@@ -28,6 +29,16 @@ def _depth(inputs: Any) -> int:
     if isinstance(inputs, (list, tuple)):
         return 1 + (_depth(inputs[0]) if inputs else 0)
     return inputs.ndim if isinstance(inputs, np.ndarray) else 0
+
+
+def _keep_heap() -> None:
+    """Have malloc keep a few megabytes that are free, for the next page.
+
+    At first glibc returns the top of its heap to the system whenever 128 KiB of it are free, and
+    each page would be faulted in anew. Freeing one larger block raises the limit for good; see
+    M_TRIM_THRESHOLD in mallopt(3). Nothing is touched, and elsewhere this does nothing.
+    """
+    np.empty(_HEAP_BYTES, np.uint8)
 
 
 class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
@@ -81,8 +92,11 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self._box = isinstance(self.single_action_space, spaces.Box)
         row_bytes = 8 * self.num_envs * int(np.prod(self.single_observation_space.shape or ()))
         self._page_rows = max(1, _PAGE_BYTES // row_bytes)
+        self._plan_of: Any = None  # the window's worth that the plan was made from
+        self._ended: Any = None  # (N,) the streams that wait for a reset, or None
         self._tape: Tape | None = None
         self._history: list[Any] = []  # rows and actions, kept only to be drawn
+        _keep_heap()
         # Masks that infos share; read-only, so that nobody can change another step's.
         self._all, self._none = np.ones(self.num_envs, bool), np.zeros(self.num_envs, bool)
         self._all.flags.writeable = self._none.flags.writeable = False
@@ -109,16 +123,16 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         super().reset(seed=seed)
         if mask is None:
             self._begin(given)
-            self._ended = np.zeros(self.num_envs, bool)
+            self._ended = None
             self._faultless = np.ones(self.num_envs, bool)
             self._history = []
             self._begun = np.zeros(self.num_envs, np.int64)
         else:
             self._tape.restart_some(mask)  # type: ignore[union-attr]
-            self._ended = self._ended & ~mask
+            if self._ended is not None:
+                self._ended = self._ended & ~mask if (self._ended & ~mask).any() else None
             self._faultless |= mask
             self._begun = np.where(mask, len(self._history), self._begun)
-        self._any_ended = bool(self._ended.any())
         self._turn_page()
         return self._observations[0], {}
 
@@ -137,7 +151,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             gymnasium.error.ResetNeeded: No episodes are under way.
         """
         tape = self._tape
-        if tape is None or self._any_ended:
+        ended = self._ended
+        if tape is None or ended is not None:
             tape = self._playing()
         if not (
             actions.__class__ is np.ndarray
@@ -149,7 +164,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         row = tape.row
         if row >= self._page_stop:  # a block came between
             self._turn_page()
-        targets, due, worth = self._page[row - self._page_row]
+        targets, (due, worth, last), terminated, truncated = self._page[row - self._page_row]
         score, right = self.problem.judge(actions, targets)
         if due is self._none:
             rewards = np.zeros(self.num_envs)
@@ -157,28 +172,24 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             rewards = score.astype(_FLOAT64)
             rewards *= worth
             self._faultless &= right if due is self._all else right >= due
-        ended = self._ended if self._any_ended else None
-        last = success = None
-        window = tape.window
-        if row in tape.ends and window.last[row].any():
-            last = np.broadcast_to(window.last[row], self.num_envs).copy()
+        success = None
+        if last is not None:
             success = last & self._faultless
             self._faultless |= last
+        if self.render_mode is not None:
+            self._remember(tape.window.rows(row, row + 1), actions[None])
         tape.row = row + 1
         if row + 1 >= self._page_stop:
-            tape.advance(0)
+            tape.advance()
             self._turn_page()
-        if self.render_mode is not None:
-            self._remember(window.rows(row, row + 1), actions[None])
         observations = self._observations[tape.row - self._page_row]
-        truncated = np.zeros(self.num_envs, bool)
         if last is None and ended is None:  # as nearly always
             all_ = self._all
             info = {"target": targets, "_target": all_, "due": due, "_due": all_}
-            return observations, rewards, np.zeros(self.num_envs, bool), truncated, info
-        self._end(last)
-        info = self._info(targets, due, self._all if ended is None else ~ended, last, success)
-        terminated = np.zeros(self.num_envs, bool) if last is None else last.copy()
+        else:
+            self._ended = None if self.autoreset_mode == AutoresetMode.SAME_STEP else last
+            live = self._none if ended is self._all else ~ended if ended is not None else self._all
+            info = self._info(targets, due, live, last, success)
         return observations, rewards, terminated, truncated, info
 
     def observe_block(self, steps: int) -> Any:
@@ -229,15 +240,18 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self._faultless &= correct[begin:].all(axis=0)
         live = np.ones(shape, bool)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP:
-            live[0] = ~self._ended if self._any_ended else True
+            live[0] = True if self._ended is None else ~self._ended
             live[1:] = ~last[:-1]
         due = np.broadcast_to(rows.due, shape).copy()
-        tape.advance(steps)
-        self._page_stop = 0
         if self.render_mode is not None:
             self._remember(rows, actions)
-        self._end(last[-1].copy())
-        info = self._info(targets, due, live, last, success)
+        tape.row += steps
+        tape.advance()
+        self._page_stop = 0
+        self._ended = None
+        if last[-1].any() and self.autoreset_mode != AutoresetMode.SAME_STEP:
+            self._ended = last[-1].copy()
+        info = self._info(targets, due, live, last if last.any() else None, success)
         following = tape.window.inputs[tape.row]
         observations = self.encode(np.concatenate([rows.inputs[1:], following[None]]))
         return observations, rewards, last.copy(), np.zeros(shape, bool), info
@@ -254,32 +268,59 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         return tuple(render(self._trace(i), self.render_mode) for i in range(self.num_envs))
 
     def _turn_page(self) -> None:
-        """Encode the rows from the cursor on, several at once: cheaper than one by one."""
+        """Prepare the rows from the cursor on, several at once: cheaper than one by one."""
         tape = self._tape
         assert tape is not None
         window, row = tape.window, tape.row
         stop = min(row + self._page_rows, tape.laid)
         self._page_row, self._page_stop = row, stop
         self._observations = list(self.encode(window.inputs[row:stop]))
-        targets = window.targets[row:stop].astype(self._action_dtype)
-        if window.due.shape[1] == 1:
-            asked = window.due[row:stop, 0].tolist()
-            due = [self._all if one else self._none for one in asked]
-            worth = [np.asarray(one) for one in window.worth[row:stop, 0].tolist()]
+        if window.due.shape[1] == window.last.shape[1] == 1 < self.num_envs:
+            if window.worth is not self._plan_of:  # else it is that of the last round
+                self._plan_of, self._plan = window.worth, self._uniform_plan(window)
+            plan = self._plan[row:stop]
         else:
-            due, worth = list(window.due[row:stop].copy()), list(window.worth[row:stop])
-        self._page = list(zip(targets, due, worth, strict=True))
+            plan = [
+                (due, worth, last.copy() if last.any() else None)
+                for due, worth, last in zip(
+                    np.broadcast_to(window.due[row:stop], (stop - row, self.num_envs)).copy(),
+                    window.worth[row:stop],
+                    np.broadcast_to(window.last[row:stop], (stop - row, self.num_envs)),
+                    strict=True,
+                )
+            ]
+        targets = list(window.targets[row:stop].astype(self._action_dtype))
+        flags = list(np.zeros((2 * (stop - row), self.num_envs), bool))
+        terminated, truncated = flags[: stop - row], flags[stop - row :]
+        for flag, (_, _, last) in zip(terminated, plan, strict=True):
+            if last is not None:
+                flag[:] = last
+        self._page = list(zip(targets, plan, terminated, truncated, strict=True))
 
-    def _end(self, last: Any) -> None:
-        """Note which streams have ended with this step, (N,) bool or None, and wait for a reset."""
-        self._any_ended = False
-        if last is not None and self.autoreset_mode != AutoresetMode.SAME_STEP:
-            self._ended, self._any_ended = last, bool(last.any())
+    def _uniform_plan(self, window: Strip) -> list[tuple[Any, Any, Any]]:
+        """For each row of streams in step: the masks of due and last (or None), and the worth."""
+        return [
+            (self._all if due else self._none, np.asarray(worth), self._all if last else None)
+            for due, worth, last in zip(
+                window.due[:, 0].tolist(),
+                window.worth[:, 0].tolist(),
+                window.last[:, 0].tolist(),
+                strict=True,
+            )
+        ]
 
     def _info(self, targets: Any, due: Any, live: Any, last: Any, success: Any) -> dict[str, Any]:
-        """Info as Gymnasium lays out that of N environments."""
+        """Info as Gymnasium lays out that of N environments.
+
+        Args:
+            targets: Right answers; 0 where not ``live``.
+            due: Whether an answer was due; False where not ``live``.
+            live: The streams that were not just waiting for a reset.
+            last: Those whose episode ended; None if none did.
+            success: Those whose episode ended without a fault.
+        """
         info: dict[str, Any] = {}
-        if last is not None and last.any():
+        if last is not None:
             ending: dict[str, Any] = {"is_success": success, "_is_success": last.copy()}
             if self.autoreset_mode == AutoresetMode.SAME_STEP:
                 wide = last.reshape(*last.shape, *[1] * (targets.ndim - last.ndim))
@@ -294,7 +335,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 )
             else:
                 info.update(ending)
-        if live is self._all or live.any():
+        if live is self._all or (live is not self._none and live.any()):
             info["target"], info["_target"], info["due"], info["_due"] = targets, live, due, live
         return info
 
@@ -312,7 +353,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
     def _playing(self) -> Tape:
         if self._tape is None:
             raise ResetNeeded("no episodes are under way: call reset() before step()")
-        if self._any_ended and self.autoreset_mode == AutoresetMode.DISABLED:
+        if self._ended is not None and self.autoreset_mode == AutoresetMode.DISABLED:
             ended = np.flatnonzero(self._ended).tolist()
             raise ResetNeeded(
                 f"the episodes of environments {ended[:8]}{' and more' * (len(ended) > 8)} have "
@@ -408,7 +449,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _remember(self, rows: Strip, actions: Any) -> None:
         """Keep what `render` draws: the rows and answers of the episodes under way."""
-        ended = self._ended if self._any_ended else np.zeros(self.num_envs, bool)
+        ended = np.zeros(self.num_envs, bool) if self._ended is None else self._ended
         for k in range(len(actions)):
             self._history.append((rows.rows(k, k + 1), actions[k]))
             last = np.broadcast_to(rows.last[k], self.num_envs)

@@ -120,11 +120,14 @@ class Copy(Problem):
             output = np.minimum(output[:: -1 if self.reverse else 1], len(inputs) - 1)
             whole = inputs[output].T  # (B, K)
             return np.broadcast_to(whole, (len(inputs), *whole.shape)), time == lengths - 1
-        heard = np.argmax(inputs == self.shown.blank, axis=0)
+        low, high = self.num_inputs
+        heard = np.array([low]) if low == high else np.argmax(inputs == self.shown.blank, axis=0)
         size = self._output_length(heard)
         place = time - heard
         mask = (place >= 0) & (place < size)
         source = self.start + np.where(mask, size - 1 - place if self.reverse else place, 0)
+        if low == high:
+            return inputs[source[:, 0]], mask
         return np.take_along_axis(inputs, source, axis=0), mask
 
     def bounds(self) -> Bounds:

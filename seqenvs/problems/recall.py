@@ -18,6 +18,7 @@ from seqenvs.problem import (
     check_choice,
     check_int,
     check_length,
+    draw_symbols,
 )
 
 
@@ -100,10 +101,13 @@ class Recall(Problem):
         shape = int(num_inputs.max()), len(num_inputs)
         inputs = np.empty(shape, self.shown.dtype)
         if self.middle == "random":
-            inputs[1:] = rng.integers(self._first, size=(shape[0] - 1, shape[1])) + self.overlap
+            middle = draw_symbols(rng, self._first, (shape[0] - 1, shape[1]))
+            inputs[1:] = middle
+            inputs[1:] += self.overlap
         else:
             inputs[1:] = np.arange(shape[0] - 1)[:, None] + self.overlap
-        inputs[0] = self._first + rng.integers(self.num_values, size=shape[1])
+        inputs[0] = draw_symbols(rng, self.num_values, shape[1:])
+        inputs[0] += self._first
         return inputs
 
     def answer(self, inputs: Any, lengths: Any) -> Any:
