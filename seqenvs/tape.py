@@ -18,8 +18,8 @@ from seqenvs.bounds import answer_parts
 if TYPE_CHECKING:
     from seqenvs.problem import Batch, Problem
 
-# Steps drawn at once, whoever reads: at first, for a quick reset, and at most, for speed; doubled from
-# draw to draw. Part of the data's definition, like the rule itself.
+# Steps drawn at once, whoever reads: at first, for a quick reset, and at most, for speed; doubled
+# from draw to draw. Part of the data's definition, like the rule itself.
 FIRST_DRAW, LARGEST_DRAW = 1 << 12, 1 << 18
 
 
@@ -256,7 +256,8 @@ class Tape:
             return
         assert self.gap is not None
         period = self.stream.rows - 1 + self.gap
-        rounds = -(-(self.row + rows - self._next_start) // period)
+        missing = self.row + rows - self._next_start
+        rounds = -(-(missing + 3 * rows) // period)  # for the next blocks too
         strip = self.stream.take(rounds * self.num_streams)
         kept = self.window.rows(self.row, self._next_start)
         self.window = Strip.stack([kept, strip.rows(0, period).fold(rounds)])

@@ -229,15 +229,17 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         score, right = self.problem.judge(actions, targets)
         rewards = score.astype(_FLOAT64)
         rewards *= rows.worth
-        correct = right >= rows.due
-        last, success, begin = np.zeros(shape, bool), np.zeros(shape, bool), 0
-        for end in sorted(end - first for end in tape.ends if first <= end < first + steps):
-            self._faultless &= correct[begin : end + 1].all(axis=0)
+        last, success = np.zeros(shape, bool), np.zeros(shape, bool)
+        ends = sorted(end - first for end in tape.ends if first <= end < first + steps)
+        begins = [0, *(end + 1 for end in ends if end + 1 < steps)]
+        correct = np.logical_and.reduceat(right >= rows.due, begins, axis=0)
+        for part, end in enumerate(ends):
+            self._faultless &= correct[part]
             last[end] = rows.last[end]
             success[end] = last[end] & self._faultless
             self._faultless |= last[end]
-            begin = end + 1
-        self._faultless &= correct[begin:].all(axis=0)
+        if len(begins) > len(ends):
+            self._faultless &= correct[-1]
         live = np.ones(shape, bool)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP:
             live[0] = True if self._ended is None else ~self._ended
