@@ -158,7 +158,7 @@ def main() -> None:
         "--seconds", type=float, default=0.1, help="of each candidate in each round"
     )
     parser.add_argument("--streams", type=int, nargs="*", default=[1, 16, 256, 1024, 4096, 16384])
-    parser.add_argument("--block", type=int, default=64, help="steps in a block")
+    parser.add_argument("--block", type=int, default=128, help="steps in a block")
     args = parser.parse_args()
 
     make: dict[str, Any] = {"encoding": args.encoding}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Steps drawn at once, whoever reads: at first, for a quick reset, and at most, for speed; doubled
 # from draw to draw. Part of the data's definition, like the rule itself.
 FIRST_DRAW, LARGEST_DRAW = 1 << 12, 1 << 18
+_LOOK_AHEAD = 1 << 20  # steps of all streams that a block may lay beyond itself
 
 
 class Strip(NamedTuple):
@@ -257,7 +258,8 @@ class Tape:
         assert self.gap is not None
         period = self.stream.rows - 1 + self.gap
         missing = self.row + rows - self._next_start
-        rounds = -(-(missing + 3 * rows) // period)  # for the next blocks too
+        ahead = min(7 * rows, _LOOK_AHEAD // self.num_streams)  # for the next blocks
+        rounds = -(-(missing + ahead) // period)
         strip = self.stream.take(rounds * self.num_streams)
         kept = self.window.rows(self.row, self._next_start)
         self.window = Strip.stack([kept, strip.rows(0, period).fold(rounds)])

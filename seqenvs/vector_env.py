@@ -165,10 +165,10 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         if row >= self._page_stop:  # a block came between
             self._turn_page()
         targets, (due, worth, last), terminated, truncated = self._page[row - self._page_row]
-        score, right = self.problem.judge(actions, targets)
         if due is self._none:
             rewards = np.zeros(self.num_envs)
         else:
+            score, right = self.problem.judge(actions, targets)
             rewards = score.astype(_FLOAT64)
             rewards *= worth
             self._faultless &= right if due is self._all else right >= due
@@ -231,20 +231,20 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         rewards *= rows.worth
         last, success = np.zeros(shape, bool), np.zeros(shape, bool)
         ends = sorted(end - first for end in tape.ends if first <= end < first + steps)
-        begins = [0, *(end + 1 for end in ends if end + 1 < steps)]
-        correct = np.logical_and.reduceat(right >= rows.due, begins, axis=0)
-        for part, end in enumerate(ends):
-            self._faultless &= correct[part]
+        correct, begin = right >= rows.due, 0
+        for end in ends:
+            self._faultless &= correct[begin : end + 1].all(axis=0)
             last[end] = rows.last[end]
             success[end] = last[end] & self._faultless
             self._faultless |= last[end]
-        if len(begins) > len(ends):
-            self._faultless &= correct[-1]
+            begin = end + 1
+        self._faultless &= correct[begin:].all(axis=0)
         live = np.ones(shape, bool)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP:
             live[0] = True if self._ended is None else ~self._ended
-            live[1:] = ~last[:-1]
-        due = np.broadcast_to(rows.due, shape).copy()
+            np.logical_not(last[:-1], out=live[1:])
+        due = np.empty(shape, bool)
+        due[:] = rows.due
         if self.render_mode is not None:
             self._remember(rows, actions)
         tape.row += steps
