@@ -353,8 +353,9 @@ def _make(id: str, parameters: dict[str, Any]) -> SequenceEnv:
         meant = f" (did you mean {' or '.join(close)}?)" if close else ""
         raise _ArgumentError(f"unknown id {id!r}{meant}; list shows them all") from error
     except (ImportError, TypeError, ValueError) as error:
-        # Gymnasium puts its own words around the environment's, which is the cause.
-        raise _ArgumentError(str(error.__cause__ or error)) from error
+        # Gymnasium puts words of its own after the environment's.
+        words = str(error).partition(" was raised from the environment creator")[0]
+        raise _ArgumentError(words) from error
     if not isinstance(env, SequenceEnv):
         raise _ArgumentError(f"{id!r} is not an environment of seqenvs; list shows them all")
     return env

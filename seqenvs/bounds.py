@@ -117,11 +117,13 @@ def _best(
         for component in range(target.shape[1]):
             values, weights = target[members, component], worth[members]
             if isinstance(space, spaces.Box):  # the weighted median is nearest on average
+                values = values.astype(np.float64)
                 ranked = np.argsort(values)
                 upto = weights[ranked].cumsum()
                 answer = values[ranked][np.searchsorted(upto, upto[-1] / 2)]
                 width = float(space.high[component] - space.low[component])
-                total += float((weights * (1 - np.abs(np.float64(answer) - values) / width)).sum())
+                distance = np.abs(values - answer)
+                total += float((weights * (1 - distance / width)).sum())
             else:
                 votes: dict[int, float] = defaultdict(float)
                 for value, share in zip(values.tolist(), weights.tolist(), strict=True):
