@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import importlib
 import inspect
@@ -116,7 +117,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         self.encode = Encoding(self.problem.shown, encoding)
         self.render_mode = check_choice("render_mode", render_mode, (None, *RENDER_MODES))
         self.observation_space = self.encode.space
-        self.action_space = self.problem.answers
+        self.action_space = copy.deepcopy(self.problem.answers)  # with a seed of its own
         self._num_answers = (
             int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else None
         )

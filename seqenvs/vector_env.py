@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import gymnasium
@@ -84,7 +85,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self.autoreset_mode = autoreset_mode
         self.metadata = {**SequenceEnv.metadata, "autoreset_mode": autoreset_mode}
         self.single_observation_space = self.encode.space
-        self.single_action_space = self.problem.answers
+        self.single_action_space = copy.deepcopy(self.problem.answers)  # with a seed of its own
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._action_dtype = self.action_space.dtype
@@ -431,16 +432,15 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         """The episodes of the inputs of reset's options: one for all streams, or one each."""
         if inputs is None:
             return None
-        each: Any = [inputs] * self.num_envs
-        if _depth(inputs) > 1 + (self.problem.shown.features > 1):
-            each = inputs
-        if len(each) != self.num_envs:
+        steps = self.problem.num_steps[1] + 1
+        if _depth(inputs) <= 1 + (self.problem.shown.features > 1):
+            return Strip.join([lay_out(self.problem.episode(inputs, steps))] * self.num_envs)
+        if len(inputs) != self.num_envs:
             raise ValueError(
-                f"inputs must be one sequence or {self.num_envs}, one each, got {len(each)} "
+                f"inputs must be one sequence or {self.num_envs}, one each, got {len(inputs)} "
                 f"in {inputs!r}"
             )
-        steps = self.problem.num_steps[1] + 1
-        return Strip.join([lay_out(self.problem.episode(one, steps)) for one in each])
+        return Strip.join([lay_out(self.problem.episode(one, steps)) for one in inputs])
 
     def _begin(self, given: Strip | None) -> None:
         """Begin all streams, with the given episodes or with the next ones of the list."""

@@ -172,6 +172,16 @@ def test_importing_seqenvs_imports_neither_torch_nor_sb3() -> None:
     assert run(code).strip() == "set()"
 
 
+def test_environments_of_one_problem_sample_actions_on_their_own() -> None:
+    problem = Echo()
+    one, other = SequenceEnv(problem), SequenceEnv(problem)
+    one.action_space.seed(0)
+    first = [one.action_space.sample() for _ in range(20)]
+    one.action_space.seed(0)
+    other.action_space.seed(1)
+    assert [one.action_space.sample() for _ in range(20)] == first
+
+
 def test_the_random_generator_may_be_set() -> None:
     env, twin = SequenceEnv(Echo()), SequenceEnv(Echo())
     env.reset(seed=1)
