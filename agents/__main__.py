@@ -14,9 +14,9 @@ import gymnasium
 
 try:
     from agents import run_folder
-    from agents.evaluate import SEED, evaluate
+    from agents.evaluate import SEED, bounds_of, evaluate
     from agents.settings import Settings, help_of
-    from agents.train import bounds_of, resume, start, train
+    from agents.train import resume, start, train
 except ModuleNotFoundError as error:
     sys.exit(f"The agents need {error.name}: pip install -e '.[agents]'")
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import gymnasium
 import numpy as np
 
-from seqenvs import Bounds, SequenceVectorEnv
+from seqenvs import Bounds, Problem, SequenceVectorEnv
 
 SEED = 1_000_000  # one for all runs, so that they are compared on the same episodes
 MOST_STREAMS = 250
@@ -96,6 +96,14 @@ class Evaluation:
             yield f"  {label:>10}  {shown}"
 
 
+def bounds_of(problem: Problem) -> Bounds | None:
+    """The problem's bounds, or None if it knows none."""
+    try:
+        return problem.bounds()
+    except NotImplementedError:
+        return None
+
+
 def _bar(value: float) -> str:
     return "#" * round(50 * value)
 
@@ -160,10 +168,7 @@ def evaluate(
             observations, _ = env.reset(options={"reset_mask": starts})
     env.close()
     mean_return = float(np.mean(returns))
-    try:
-        bounds: Bounds | None = problem.bounds()
-    except NotImplementedError:
-        bounds = None
+    bounds = bounds_of(problem)
     return Evaluation(
         id=id,
         kwargs=kwargs,

@@ -8,7 +8,7 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,33 +18,14 @@ from stable_baselines3.common.vec_env import VecMonitor
 from tqdm import tqdm
 
 from agents import run_folder
-from agents.picture import draw_curve
+from agents.curve import Row, draw_curve
+from agents.evaluate import bounds_of
 from agents.settings import Settings
 from seqenvs import Bounds, Problem
 from seqenvs.adapters.sb3 import make_sb3_env
 
 WINDOW = 1000  # episodes over which the mean return decides that training is over
 CHECKPOINT_SECONDS = 10.0
-
-
-class Row(NamedTuple):
-    """A point of the learning curve; means are over the episodes that ended since the last one.
-
-    Attributes:
-        steps: Steps of all streams together, so far.
-        seconds: Time spent training, so far.
-        episodes: Episodes that ended, so far.
-        mean_return: With the exploring policy, so a little below what `evaluate` finds.
-        success_rate: Part of the episodes in which every answer was right.
-        memory_score: Of the mean return; None where the problem needs no memory.
-    """
-
-    steps: int
-    seconds: float
-    episodes: int
-    mean_return: float
-    success_rate: float
-    memory_score: float | None
 
 
 @dataclass
@@ -164,14 +145,6 @@ def save(training: Training, folder: Path) -> None:
     title = "  ".join([training.settings.id, *parameters])
     draw_curve(folder / run_folder.PICTURE, title, training.curve, bounds_of(training.problem))
     training.saved_steps = model.num_timesteps
-
-
-def bounds_of(problem: Problem) -> Bounds | None:
-    """The problem's bounds, or None if it knows none."""
-    try:
-        return problem.bounds()
-    except NotImplementedError:
-        return None
 
 
 class _StopRequest:

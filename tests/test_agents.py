@@ -18,8 +18,8 @@ from sb3_contrib import RecurrentPPO
 
 from agents import run_folder
 from agents.__main__ import main
+from agents.curve import lines_of, spread
 from agents.evaluate import Evaluation, evaluate
-from agents.picture import lines_of, spread
 from agents.settings import Settings
 from agents.train import CHECKPOINT_SECONDS, start, train
 from seqenvs import Bounds

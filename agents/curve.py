@@ -1,10 +1,10 @@
-"""The picture of a learning curve."""
+"""The learning curve: its points, and their picture."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
@@ -12,10 +12,27 @@ from matplotlib.ticker import EngFormatter
 from agents.run_folder import write
 from seqenvs import Bounds
 
-if TYPE_CHECKING:
-    from agents.train import Row
-
 LEAST_GAP = 0.05  # between the middles of two labels, as a part of the axis
+
+
+class Row(NamedTuple):
+    """A point of the learning curve; means are over the episodes that ended since the last one.
+
+    Attributes:
+        steps: Steps of all streams together, so far.
+        seconds: Time spent training, so far.
+        episodes: Episodes that ended, so far.
+        mean_return: With the exploring policy, so a little below what `evaluate` finds.
+        success_rate: Part of the episodes in which every answer was right.
+        memory_score: Of the mean return; None where the problem needs no memory.
+    """
+
+    steps: int
+    seconds: float
+    episodes: int
+    mean_return: float
+    success_rate: float
+    memory_score: float | None
 
 
 def draw_curve(path: Path, title: str, curve: Sequence[Row], bounds: Bounds | None) -> None:
