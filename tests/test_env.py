@@ -172,6 +172,17 @@ def test_importing_seqenvs_imports_neither_torch_nor_sb3() -> None:
     assert run(code).strip() == "set()"
 
 
+@pytest.mark.parametrize(
+    ("adapter", "needed", "extra"),
+    [("torch", "torch", "torch"), ("sb3", "stable_baselines3", "sb3")],
+)
+def test_an_adapter_says_what_it_needs(adapter: str, needed: str, extra: str) -> None:
+    hide = f"import sys\nsys.modules[{needed!r}] = None\n"
+    load = f"try:\n    import seqenvs.adapters.{adapter}\n"
+    tell = "except ImportError as error:\n    print(error)"
+    assert f"pip install 'seqenvs[{extra}]'" in run(hide + load + tell)
+
+
 def test_environments_of_one_problem_sample_actions_on_their_own() -> None:
     problem = Echo()
     one, other = SequenceEnv(problem), SequenceEnv(problem)

@@ -11,8 +11,14 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from stable_baselines3.common.vec_env import VecEnv, VecMonitor
-from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
+
+try:
+    from stable_baselines3.common.vec_env import VecEnv, VecMonitor
+    from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"{__name__} needs stable-baselines3: pip install 'seqenvs[sb3]'"
+    ) from error
 
 from seqenvs.vector_env import SequenceVectorEnv
 

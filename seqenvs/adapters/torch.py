@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
-from torch.utils.data import IterableDataset, get_worker_info
+
+try:
+    import torch
+    from torch.utils.data import IterableDataset, get_worker_info
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f"{__name__} needs torch: pip install 'seqenvs[torch]'") from error
 
 from seqenvs.problem import Problem, check_int
 from seqenvs.supervised import batches, find_problem
