@@ -12,9 +12,11 @@ from typing import Any
 
 import gymnasium
 
+from seqenvs.bounds import known_bounds
+
 try:
     from agents import run_folder
-    from agents.evaluate import SEED, bounds_of, evaluate
+    from agents.evaluate import SEED, evaluate
     from agents.settings import Settings, help_of
     from agents.train import resume, start, train
 except ModuleNotFoundError as error:
@@ -124,7 +126,7 @@ def _train(arguments: argparse.Namespace) -> int:
         folder = arguments.run or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
         run_folder.create(folder, settings)
 
-    bounds = bounds_of(training.problem)
+    bounds = known_bounds(training.problem)
     if bounds is not None:
         print(
             f"{settings.id}: chance {bounds.chance:.3f}, memoryless {bounds.memoryless:.3f}, "

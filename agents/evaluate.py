@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import gymnasium
 import numpy as np
 
-from seqenvs import Bounds, Problem, SequenceVectorEnv
+from seqenvs import SequenceVectorEnv
+from seqenvs.bounds import known_bounds
 
 SEED = 1_000_000  # one for all runs, so that they are compared on the same episodes
 MOST_STREAMS = 250
@@ -96,14 +97,6 @@ class Evaluation:
             yield f"  {label:>10}  {shown}"
 
 
-def bounds_of(problem: Problem) -> Bounds | None:
-    """The problem's bounds, or None if it knows none."""
-    try:
-        return problem.bounds()
-    except NotImplementedError:
-        return None
-
-
 def _bar(value: float) -> str:
     return "#" * round(50 * value)
 
@@ -168,7 +161,7 @@ def evaluate(
             observations, _ = env.reset(options={"reset_mask": starts})
     env.close()
     mean_return = float(np.mean(returns))
-    bounds = bounds_of(problem)
+    bounds = known_bounds(problem)
     return Evaluation(
         id=id,
         kwargs=kwargs,

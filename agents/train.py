@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from agents import run_folder
 from agents.curve import Row, draw_curve
-from agents.evaluate import bounds_of
 from agents.settings import Settings
 from seqenvs import Bounds, Problem
 from seqenvs.adapters.sb3 import make_sb3_env
+from seqenvs.bounds import known_bounds
 
 WINDOW = 1000  # episodes over which the mean return decides that training is over
 CHECKPOINT_SECONDS = 10.0
@@ -143,7 +143,7 @@ def save(training: Training, folder: Path) -> None:
     run_folder.write_rows(folder / run_folder.CURVE, Row._fields, training.curve)
     parameters = (f"{name}={value!r}" for name, value in training.settings.kwargs.items())
     title = "  ".join([training.settings.id, *parameters])
-    draw_curve(folder / run_folder.PICTURE, title, training.curve, bounds_of(training.problem))
+    draw_curve(folder / run_folder.PICTURE, title, training.curve, known_bounds(training.problem))
     training.saved_steps = model.num_timesteps
 
 
@@ -176,7 +176,7 @@ def train(training: Training, folder: Path) -> None:
     """
     model, settings = training.model, training.settings
     model.set_logger(configure(str(folder / "tensorboard"), ["tensorboard"]))
-    bounds = bounds_of(training.problem)
+    bounds = known_bounds(training.problem)
     before = training.curve[-1].seconds if training.curve else 0.0
     began = saved = shown = time.monotonic()
     with _StopRequest() as stop, _progress_bar(training) as bar:

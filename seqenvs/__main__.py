@@ -16,6 +16,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from seqenvs.bounds import known_bounds
 from seqenvs.env import SequenceEnv
 from seqenvs.oracle import Oracle
 from seqenvs.registration import IDS
@@ -170,7 +171,7 @@ def _show(arguments: argparse.Namespace) -> None:
         observation, reward, terminated, _, _ = env.step(action)
         total += reward
     print(f"{_introduction(env.problem)}\n\n{env.render()}\n")
-    print(f"the oracle's return is {total:g}; {_bounds_text(_known_bounds(env.problem))}")
+    print(f"the oracle's return is {total:g}; {_bounds_text(known_bounds(env.problem))}")
     if arguments.picture:
         _save(env, arguments.picture)
 
@@ -200,7 +201,7 @@ def _play(arguments: argparse.Namespace) -> None:
             print(f"{env.render()}\n\nreturn {returns[-1]:.2f}\n")
     except (EOFError, KeyboardInterrupt):
         print("\n")
-    bounds = _known_bounds(env.problem)
+    bounds = known_bounds(env.problem)
     if not returns:
         print(f"no episode was finished; {_bounds_text(bounds)}")
         return
@@ -313,13 +314,6 @@ def _introduction(problem: Problem) -> str:
     """The first line of what the problem says of itself, and its parameters."""
     first, *_ = (inspect.getdoc(type(problem)) or "").splitlines() or [""]
     return f"{first.replace('``', '')}\n{problem}".lstrip()
-
-
-def _known_bounds(problem: Problem) -> Bounds | None:
-    try:
-        return problem.bounds()
-    except NotImplementedError:  # someone else's problem need not know them
-        return None
 
 
 def _bounds_text(bounds: Bounds | None) -> str:

@@ -51,6 +51,14 @@ class Bounds:
         return (mean_return - self.clock) / (self.optimum - self.clock)
 
 
+def known_bounds(problem: Problem) -> Bounds | None:
+    """The problem's bounds, or None: somebody's own problem need not know them."""
+    try:
+        return problem.bounds()
+    except NotImplementedError:
+        return None
+
+
 def answer_parts(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     """What each due answer is worth: one divided by the number due in its episode.
 

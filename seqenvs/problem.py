@@ -236,8 +236,7 @@ class Problem(ABC):
                 padded[low:][past] = self.shown.blank
             inputs = padded
         targets, mask = self.answer(inputs, lengths)
-        if np.may_share_memory(targets, inputs) or not targets.flags.writeable:
-            targets = targets.copy()
+        targets = np.array(targets)  # a copy: what answer gave may be the inputs, or its author's
         if mask.shape[1] == 1 < len(lengths):
             targets[~mask[:, 0]] = 0
         else:

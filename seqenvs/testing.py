@@ -10,6 +10,7 @@ from gymnasium import spaces
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+from seqenvs.bounds import known_bounds
 from seqenvs.encoding import ENCODINGS
 from seqenvs.env import SequenceEnv
 from seqenvs.oracle import Oracle
@@ -36,11 +37,8 @@ def check_problem(problem: Problem, *, episodes: int = 64, seed: int = 0) -> Non
     batch = _check_draw(problem, episodes, seed)
     _check_answer(problem, batch)
     check_causal(problem, batch, np.random.default_rng(seed))
-    try:
-        bounds = problem.bounds()
-    except NotImplementedError:
-        pass  # a problem without bounds plays, it only has no memory score
-    else:
+    bounds = known_bounds(problem)
+    if bounds is not None:  # without, a problem plays, it only has no memory score
         rising = [bounds.memoryless, bounds.clock, bounds.optimum]
         assert 0 <= bounds.chance <= 1, f"chance must be in [0, 1], got {bounds}"
         assert min(np.diff([bounds.chance, *rising])) > -1e-9, (

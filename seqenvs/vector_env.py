@@ -131,7 +131,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         else:
             self._tape.restart_some(mask)  # type: ignore[union-attr]
             if self._ended is not None:
-                self._ended = self._ended & ~mask if (self._ended & ~mask).any() else None
+                waiting = self._ended & ~mask
+                self._ended = waiting if waiting.any() else None
             self._faultless |= mask
             self._begun = np.where(mask, len(self._history), self._begun)
         self._turn_page()
@@ -189,7 +190,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             info = {"target": targets, "_target": all_, "due": due, "_due": all_}
         else:
             self._ended = None if self.autoreset_mode == AutoresetMode.SAME_STEP else last
-            live = self._none if ended is self._all else ~ended if ended is not None else self._all
+            live = self._all if ended is None else self._none if ended is self._all else ~ended
             info = self._info(targets, due, live, last, success)
         return observations, rewards, terminated, truncated, info
 

@@ -708,16 +708,21 @@ def test_a_picture_before_reset_asks_for_reset(render_mode):
         assert env.render() is not None
 
 
+def moves(env, actions):
+    """All calls that need an episode under way in every stream."""
+    return (
+        partial(env.step, actions),
+        partial(env.step_block, actions[None]),
+        partial(env.observe_block, 1),
+    )
+
+
 @modes
 @pytest.mark.parametrize("kind", VECTORS)
 def test_a_vector_environment_before_reset_asks_for_reset(kind, mode):
     env, other = (VECTORS[kind](autoreset_mode=mode) for _ in range(2))
     actions = env.action_space.sample()
-    for call in (
-        partial(env.step, actions),
-        partial(env.step_block, actions[None]),
-        partial(env.observe_block, 1),
-    ):
+    for call in moves(env, actions):
         with pytest.raises(ResetNeeded, match=r"call reset\(\)"):
             call()
     if mode == "Disabled":
@@ -739,11 +744,7 @@ def test_streams_that_have_ended_must_be_reset_where_autoreset_is_disabled(kind)
         while not ended.any():
             ended = e.step(actions)[2]
     first = int(np.flatnonzero(ended)[0])
-    for call in (
-        partial(env.step, actions),
-        partial(env.step_block, actions[None]),
-        partial(env.observe_block, 1),
-    ):
+    for call in moves(env, actions):
         with pytest.raises(ResetNeeded, match=rf"environments \[{first}.*reset_mask"):
             call()
     for e in (env, other):

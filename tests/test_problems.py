@@ -104,6 +104,18 @@ def test_contract_of_every_framing(problem: Problem) -> None:
     check_problem(problem)
 
 
+def test_an_array_that_an_author_keeps_is_not_written() -> None:
+    class Kept(Echo):
+        kept = np.arange(1, 6)[:, None].repeat(3, axis=1)
+
+        def answer(self, inputs, lengths):
+            return self.kept[: len(inputs), : len(lengths)], np.arange(len(inputs))[:, None] == 4
+
+    batch = Kept(length=5).batch(np.random.default_rng(0), 3)
+    assert batch.targets[:, 0].tolist() == [0, 0, 0, 0, 5]
+    assert Kept.kept[:, 0].tolist() == [1, 2, 3, 4, 5]
+
+
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 10, 16, 17, 100, 256, 257, 1000, 40_000, 70_000])
 def test_symbols_are_uniform(n: int) -> None:
     size = 200_000

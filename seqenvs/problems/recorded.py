@@ -244,9 +244,7 @@ def _alphabet(x: Any) -> tuple[Symbols | Values, Any]:
     """What the inputs show, and the inputs in its type."""
     if x.dtype.kind == "f":
         shown = Values(float(x.min()), float(x.max()), x.shape[2] if x.ndim == 3 else 1)
-        return shown, x.astype(np.float32).reshape(
-            *x.shape[:2], *[shown.features] * (shown.features > 1)
-        )
+        return shown, x.reshape(*x.shape[:2], *[shown.features] * (shown.features > 1))
     if x.ndim == 3 and x.shape[2] != 1:
         raise ValueError(
             f"X must be floats where a step has several features, got integers of shape {x.shape}"
