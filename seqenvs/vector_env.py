@@ -209,6 +209,21 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self._page_stop = 0  # the rows may have been counted anew
         return self.encode(rows.inputs)
 
+    def terminated_block(self, steps: int) -> Any:
+        """Which of the next steps will end an episode: that doesn't depend on the answers either.
+
+        Args:
+            steps: K, as for `observe_block`.
+
+        Returns:
+            (K, N) bool: the terminations that K steps will return.
+        """
+        rows = self._playing().peek(self._reachable("steps", check_int("steps", steps, 1)))
+        self._page_stop = 0  # the rows may have been counted anew
+        terminated = np.empty((steps, self.num_envs), bool)
+        terminated[:] = rows.last
+        return terminated
+
     def step_block(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Answer K steps at once, with the results of K single steps, stacked.
 

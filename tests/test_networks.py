@@ -1,0 +1,235 @@
+"""Every network keeps the contract: in parallel as by steps, causal, and refusing what it can't."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from agents.networks import LSTM, NETWORKS, Network, NetworkOptions, init_gates, make_network
+
+STEPS, INPUTS, OUTPUTS = 12, 6, 5
+BLANK = torch.zeros(INPUTS)
+every_network = pytest.mark.parametrize("name", NETWORKS)
+every_actor = pytest.mark.parametrize(
+    "name", [name for name, network in NETWORKS.items() if not network.sees_future]
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def make(name: str, **options: object) -> Network:
+    torch.manual_seed(0)
+    made = NetworkOptions(steps=STEPS, hidden=8, blank=BLANK, **options)
+    return make_network(name, INPUTS, OUTPUTS, made)
+
+
+def episodes(counts: tuple[int, ...] = (STEPS, 4, 1)) -> torch.Tensor:
+    """Random inputs, so many in each episode, and blanks below them."""
+    x = torch.randn(len(counts), STEPS, INPUTS, generator=torch.Generator().manual_seed(1))
+    for row, count in zip(x, counts, strict=True):
+        row[count:] = BLANK
+    return x
+
+
+@every_actor
+@pytest.mark.parametrize("layers", [1, 2])
+def test_forward_is_step_by_step(name: str, layers: int) -> None:
+    network, x = make(name, layers=layers), episodes()
+    outputs = network(x)
+    assert outputs.shape == (3, STEPS, OUTPUTS) and outputs.dtype == torch.float32
+    torch.testing.assert_close(outputs, network.unroll(x), atol=1e-5, rtol=0)
+
+
+@every_network
+def test_only_the_bidirectional_one_sees_the_future(name: str) -> None:
+    network, x = make(name), episodes((STEPS, STEPS))
+    changed = x.clone()
+    changed[:, 7:] += 1
+    differs = (network(changed) - network(x)).abs().amax((0, 2)) > 0
+    assert differs[7:].any()
+    assert differs[:7].any() == network.sees_future
+
+
+@every_network
+def test_only_the_plain_mlp_forgets(name: str) -> None:
+    network, x = make(name), episodes((STEPS, STEPS))
+    changed = x.clone()
+    changed[:, 6] += 1
+    later = (network(changed) - network(x))[:, 7:].abs().amax()
+    assert (later > 0) == network.remembers
+
+
+@every_network
+def test_gradients_are_finite_and_reach_every_weight(name: str) -> None:
+    network = make(name)
+    network(episodes((STEPS, 4))).square().sum().backward()
+    for weight, parameter in network.named_parameters():
+        assert parameter.grad is not None, weight
+        assert parameter.grad.isfinite().all() and parameter.grad.any(), weight
+
+
+@every_actor
+def test_a_step_leaves_the_state_as_it_was(name: str) -> None:
+    network, x = make(name), episodes()
+    _, state = network.step(x[:, 0], network.initial_state(3))
+    before = [part.clone() for part in state]
+    network.step(x[:, 1], state)
+    assert all(torch.equal(*pair) for pair in zip(before, state, strict=True))
+
+
+def test_the_window_is_as_wide_as_asked() -> None:
+    network, x = make("window_mlp", window=3), episodes((STEPS, STEPS))
+    changed = x.clone()
+    changed[:, 5] += 1
+    differs = (network(changed) - network(x)).abs().amax((0, 2)) > 0
+    assert differs.nonzero()[:, 0].tolist() == [5, 6, 7]
+
+
+def test_the_bidirectional_one_does_not_act() -> None:
+    network = make("bilstm")
+    with pytest.raises(TypeError, match="sees the future"):
+        network.initial_state(1)
+    with pytest.raises(TypeError, match="sees the future"):
+        network.step(BLANK[None], ())
+
+
+def test_the_decoder_takes_over_where_an_episode_ends() -> None:
+    """The decoder is told nothing but what the encoder ends with; other episodes do not matter."""
+    network, x = make("encoder_decoder"), episodes((STEPS, 4, 1))
+    for row in range(3):
+        alone = network(x[row : row + 1])
+        torch.testing.assert_close(network(x)[row : row + 1], alone, atol=1e-5, rtol=0)
+    nn.init.zeros_(network.decoder.weight_ih_l0)
+    nn.init.zeros_(network.decoder.weight_hh_l0)
+    nn.init.constant_(network.decoder.bias_ih_l0, -100.0)  # all gates shut: the state is forgotten
+    silent = network(x)[1, 4:] - network.head.bias
+    torch.testing.assert_close(silent, torch.zeros(8, OUTPUTS), atol=1e-6, rtol=0)
+    assert (network(x)[1, :4] - network.head.bias).abs().min() > 1e-6
+
+
+def test_blanks_among_the_inputs() -> None:
+    network, x = make("encoder_decoder"), episodes((STEPS, STEPS))
+    x[0, 3:5] = x[1, 0] = BLANK
+    torch.testing.assert_close(network(x), network.unroll(x), atol=1e-5, rtol=0)
+    read_on = torch.cat([x[:1, :3], x[:1, 5:]], 1)  # the encoder does not see blanks
+    torch.testing.assert_close(network(x)[:1, 5:], network(read_on)[:, 3:], atol=1e-5, rtol=0)
+
+
+def test_an_episode_longer_than_the_transformer() -> None:
+    network = make("transformer")
+    with pytest.raises(ValueError, match=r"13 time steps.*steps=12"):
+        network(torch.zeros(1, STEPS + 1, INPUTS))
+    with pytest.raises(ValueError, match=r"13 time steps.*steps=12"):
+        network.unroll(torch.zeros(1, STEPS + 1, INPUTS))
+
+
+def test_the_linear_recurrence_is_stable_whatever_it_learns() -> None:
+    block = make("lru").blocks[0]
+    radius = block.eigenvalues().abs()
+    assert ((radius >= block.LEAST) & (radius <= block.MOST)).all()
+    torch.testing.assert_close(block.log_gain.exp(), (1 - radius**2).sqrt(), atol=1e-5, rtol=0)
+    block.log_decay.data.uniform_(-5, 5)
+    assert (block.eigenvalues().abs() < 1).all()
+
+
+LAYERS = [
+    nn.LSTM(3, 8, 2),
+    nn.LSTM(3, 8, bidirectional=True),
+    nn.GRU(3, 8, 2),
+]
+
+
+def biases(rnn: nn.LSTM | nn.GRU) -> list[torch.Tensor]:
+    """The sum of torch's two biases, for each layer and direction: (gates, hidden)."""
+    named = dict(rnn.named_parameters())
+    return [
+        (named[name] + named[name.replace("_ih", "_hh")]).detach().view(-1, 8)
+        for name in named
+        if name.startswith("bias_ih")
+    ]
+
+
+@pytest.mark.parametrize("rnn", LAYERS, ids=str)
+def test_the_forget_bias_is_that_of_both_biases(rnn: nn.LSTM | nn.GRU) -> None:
+    before = biases(rnn)
+    init_gates(rnn, forget_bias=2.5)
+    for old, new in zip(before, biases(rnn), strict=True):
+        assert (new[1] == 2.5).all()
+        assert torch.equal(old[2:], new[2:]) and torch.equal(old[0], new[0])
+
+
+@pytest.mark.parametrize("rnn", LAYERS, ids=str)
+def test_chrono_spreads_over_the_time_scales(rnn: nn.LSTM | nn.GRU) -> None:
+    torch.manual_seed(0)
+    init_gates(rnn, chrono=1000)
+    for new in biases(rnn):
+        scales = new[1].exp()
+        assert (scales >= 1).all() and (scales <= 999).all() and scales.std() > 100
+        assert torch.equal(new[0], -new[1]) == isinstance(rnn, nn.LSTM)
+
+
+@pytest.mark.parametrize("rnn", LAYERS, ids=str)
+def test_each_gate_is_orthogonal(rnn: nn.LSTM | nn.GRU) -> None:
+    init_gates(rnn, orthogonal=True)
+    for name, weight in rnn.named_parameters():
+        if name.startswith("weight_hh"):
+            for gate in weight.view(-1, 8, 8):
+                torch.testing.assert_close(gate @ gate.T, torch.eye(8), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("rnn", [nn.LSTM(1, 1), nn.GRU(1, 1)], ids=str)
+def test_the_gate_that_is_set_is_the_one_that_keeps(rnn: nn.LSTM | nn.GRU) -> None:
+    init_gates(rnn, forget_bias=50.0)
+    state = torch.full((1, 1, 1), 0.5)
+    if isinstance(rnn, nn.GRU):
+        kept = rnn(torch.zeros(1, 1, 1), state)[1]
+        assert math.isclose(kept.item(), 0.5, abs_tol=1e-6)
+    else:
+        rnn.bias_ih_l0.data[0] = -50.0  # nothing new enters
+        kept = rnn(torch.zeros(1, 1, 1), (state, state))[1][1]
+        assert math.isclose(kept.item(), 0.5, abs_tol=1e-6)
+
+
+def test_weights_come_from_the_global_generator() -> None:
+    first, again = make("lstm", chrono=9, orthogonal=True), make("lstm", chrono=9, orthogonal=True)
+    assert isinstance(first, LSTM)
+    for one, other in zip(first.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error", "message"),
+    [
+        ("lstn", {}, ValueError, "network must be one of 'mlp'.*got 'lstn'"),
+        ("lstm", {"hidden": 0}, ValueError, "hidden must be an int at least 1, got 0"),
+        ("lstm", {"layers": 1.5}, TypeError, "layers must be an int at least 1, got 1.5"),
+        ("lstm", {"steps": 0}, ValueError, "steps must be an int at least 1, got 0"),
+        ("window_mlp", {"window": 0}, ValueError, "window must be an int at least 1, got 0"),
+        ("lstm", {"forget_bias": "1"}, TypeError, "forget_bias must be a number or None, got '1'"),
+        ("lstm", {"forget_bias": math.nan}, ValueError, "forget_bias must be finite"),
+        ("lstm", {"forget_bias": 1.0, "chrono": 9}, ValueError, "forget_bias and chrono can.t be given together"),
+        ("gru", {"chrono": 2}, ValueError, "chrono must be an int at least 3, got 2"),
+        ("gru", {"orthogonal": "yes"}, ValueError, "orthogonal must be one of False, True"),
+        ("rnn", {"forget_bias": 1.0}, ValueError, "forget_bias must be left out for rnn, got 1.0"),
+        ("lru", {"orthogonal": True}, ValueError, "orthogonal must be left out for lru, got True"),
+        ("transformer", {"hidden": 6}, ValueError, "hidden must be a multiple of 4.*got 6"),
+        ("encoder_decoder", {"blank": None}, ValueError, r"blank must be.*\(6,\).*got None"),
+        ("encoder_decoder", {"blank": torch.zeros(2)}, ValueError, r"blank must be.*\(6,\)"),
+    ],
+)
+def test_bad_options(name: str, options: dict, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        make_network(
+            name, INPUTS, OUTPUTS, NetworkOptions(**{"steps": 3, "blank": BLANK, **options})
+        )
+
+
+def test_only_gated_layers_have_gates() -> None:
+    with pytest.raises(TypeError, match=r"rnn must be a torch\.nn\.LSTM or GRU"):
+        init_gates(nn.RNN(1, 1), forget_bias=1.0)
