@@ -5,27 +5,22 @@ from __future__ import annotations
 import argparse
 import ast
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import gymnasium
-
-from seqenvs.bounds import known_bounds
+import numpy as np
 
 try:
     from agents import run_folder
     from agents.evaluate import SEED, evaluate
-    from agents.settings import Settings, help_of
-    from agents.train import resume, start, train
+    from agents.presets import preset_settings
+    from agents.settings import AGENTS, RECURRENT_PPO, PPOOptions, SupervisedOptions
+    from agents.train import WINDOW, Training, resume, start, train
 except ModuleNotFoundError as error:
     sys.exit(f"The agents need {error.name}: pip install -e '.[agents]'")
-
-STRANGERS = (
-    "Never load a run folder from a stranger: its model is pickled data, which can run code."
-)
-OPTIONS = {"seed": int, "steps": int, "target": float, "num_envs": int, "learning_rate": float}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -53,24 +48,54 @@ class UsageError(Exception):
     """Arguments that don't make sense."""
 
 
+def _list_options() -> str:
+    """The options of the agents, for the help."""
+    lines = []
+    for title, made in ((RECURRENT_PPO, PPOOptions), ("the others", SupervisedOptions)):
+        lines.append(f"options of {title}:")
+        for each in fields(made):
+            lines.append(f"  {each.name}: {each.metadata['help']} (default: {each.default})")
+    return "\n".join(lines)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m agents", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     training = commands.add_parser(
         "train",
-        help="train a recurrent PPO agent and write a run folder",
-        description="Train sb3-contrib's RecurrentPPO, with an LSTM, and write a run folder. "
-        "Ctrl-C stops it, and --resume goes on. " + STRANGERS,
+        help="train an agent and write a run folder",
+        description=f"Train an agent and write a run folder. {RECURRENT_PPO} learns from rewards, "
+        "the others from the right answers. What is not given comes from the agent's preset for "
+        "this environment, see docs/presets.md. Ctrl-C stops it, and --resume goes on.",
+        epilog=_list_options(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     training.add_argument("id", nargs="?", help="the environment, such as SeqEcho-v0")
-    for name, type in OPTIONS.items():
-        training.add_argument("--" + name.replace("_", "-"), type=type, help=help_of(name))
+    training.add_argument("--agent", choices=AGENTS, metavar="NAME", help=", ".join(AGENTS))
+    training.add_argument(
+        "--seed", type=int, help="of the episodes, the network and the exploration (default: 0)"
+    )
+    training.add_argument(
+        "--steps", type=int, help="stop after this many time steps of all episodes together"
+    )
+    training.add_argument(
+        "--target",
+        type=float,
+        help=f"stop when the mean return of the last {WINDOW:,} episodes reaches this",
+    )
     training.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NAME=VALUE",
         help="a parameter of the environment, such as lag=4; may be given several times",
+    )
+    training.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the agent, such as hidden=128; may be given several times",
     )
     training.add_argument("--run", type=Path, help="the run folder (default: runs/ID-DATE-TIME)")
     training.add_argument(
@@ -84,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         "evaluate",
         help="play fresh episodes with a trained agent",
         description="Play fresh episodes with a trained agent, report what it reached beside what "
-        "is reached without memory, and write evaluation.json into its folder. " + STRANGERS,
+        "is reached without memory, and write evaluation.json into its folder.",
     )
     evaluation.add_argument("run", type=Path, help="the folder that train wrote")
     evaluation.add_argument("--episodes", type=int, default=1000, help="how many (default: 1,000)")
@@ -95,12 +120,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    given = {name: getattr(arguments, name) for name in OPTIONS}
+    given = {name: getattr(arguments, name) for name in ("seed", "steps", "target")}
     given = {name: value for name, value in given.items() if value is not None}
     folder: Path
     if arguments.resume is not None:
         others = sorted(set(given) - {"steps", "target"})
-        others += [name for name in ("id", "set", "run") if getattr(arguments, name)]
+        names = ("id", "agent", "set", "option", "run")
+        others += [name for name in names if getattr(arguments, name)]
         if others:
             raise UsageError(
                 f"{others[0]} can't be given beside --resume, which goes on with the run's own"
@@ -109,16 +135,19 @@ def _train(arguments: argparse.Namespace) -> int:
         settings = run_folder.read_settings(folder)
         try:
             settings = replace(settings, **given)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise UsageError(str(error)) from error
         training = resume(folder, settings)
         run_folder.write_settings(folder, settings)
     else:
         if arguments.id is None:
             raise UsageError("give the id of an environment, such as SeqEcho-v0, or --resume RUN")
-        kwargs = dict(_parameter(text) for text in arguments.set)
+        kwargs = dict(_assignment("--set", text) for text in arguments.set)
+        options = dict(_assignment("--option", text) for text in arguments.option)
         try:
-            settings = Settings(id=arguments.id, kwargs=kwargs, **given)
+            settings = preset_settings(
+                arguments.id, kwargs, arguments.agent or RECURRENT_PPO, options, **given
+            )
             training = start(settings)
         except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
             raise UsageError(f"{error}; python -m seqenvs list shows the ids") from error
@@ -126,12 +155,7 @@ def _train(arguments: argparse.Namespace) -> int:
         folder = arguments.run or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
         run_folder.create(folder, settings)
 
-    bounds = known_bounds(training.problem)
-    if bounds is not None:
-        print(
-            f"{settings.id}: chance {bounds.chance:.3f}, memoryless {bounds.memoryless:.3f}, "
-            f"clock {bounds.clock:.3f}, optimum 1"
-        )
+    print(_introduction(training))
     print(
         f"Training until a mean return of {settings.target} or {settings.steps:,} steps, "
         f"into {folder}"
@@ -142,35 +166,50 @@ def _train(arguments: argparse.Namespace) -> int:
         print(f"Interrupted. {training.saved_steps:,} steps are saved; to go on:")
         print(f"  python -m agents train --resume {folder}")
         return 130
-    steps, seconds = training.model.num_timesteps, training.curve[-1].seconds
-    if training.reached_target:
-        print(f"Reached the target after {steps:,} steps and {seconds:.0f} s. Next:")
-    else:
-        print(f"Stopped short of the target after {steps:,} steps and {seconds:.0f} s. To go on:")
-        print(f"  python -m agents train --resume {folder} --steps {2 * steps}")
+    if not training.reached_target:
+        print(f"Stopped short of the target: {training.summary()}. To go on:")
+        print(f"  python -m agents train --resume {folder} --steps {2 * training.learner.steps}")
         print("Next:")
+    elif training.learner.remembers or float(np.mean(training.recent)) >= settings.target:
+        print(f"Reached the target: {training.summary()}. Next:")
+    else:
+        print(f"Stopped, as {settings.agent} remembers nothing: {training.summary()}. Next:")
     print(f"  python -m agents evaluate {folder}")
     return 0
 
 
-def _parameter(text: str) -> tuple[str, Any]:
+def _introduction(training: Training) -> str:
+    """What is learned, by whom, and what is reached without memory."""
+    settings, bounds = training.settings, training.bounds
+    said = f"{settings.id}, {settings.agent}"
+    if bounds is not None:
+        said += (
+            f": chance {bounds.chance:.3f}, memoryless {bounds.memoryless:.3f}, "
+            f"clock {bounds.clock:.3f}, optimum 1"
+        )
+    if training.learner.sees_future:
+        said += f"\n{settings.agent} sees whole sequences before it answers: it can't act in them."
+    return said
+
+
+def _assignment(flag: str, text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):
-        raise UsageError(f"--set must be NAME=VALUE, such as lag=4, got {text!r}")
+        raise UsageError(f"{flag} must be NAME=VALUE, such as lag=4, got {text!r}")
     if value.isidentifier() and value not in ("True", "False", "None"):
         return name, value  # a word needs no quotes
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError) as error:
-        raise UsageError(f"--set {name}: {value!r} is no Python number, word or list") from error
+        raise UsageError(f"{flag} {name}: {value!r} is no Python number, word or list") from error
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     settings = run_folder.read_settings(arguments.run)
-    model = run_folder.read_model(arguments.run)
+    learner = run_folder.read_learner(arguments.run)
     try:
         evaluation = evaluate(
-            model, settings.id, settings.kwargs, episodes=arguments.episodes, seed=arguments.seed
+            learner, settings.id, settings.kwargs, episodes=arguments.episodes, seed=arguments.seed
         )
     except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
         raise UsageError(str(error)) from error

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import gymnasium
 import numpy as np
 
-from seqenvs import SequenceVectorEnv
+from seqenvs import Bounds, Problem, SequenceVectorEnv, batches
 from seqenvs.bounds import known_bounds
+from seqenvs.supervised import Samples
 
 SEED = 1_000_000  # one for all runs, so that they are compared on the same episodes
 MOST_STREAMS = 250
@@ -19,7 +20,11 @@ MOST_ROWS = 24  # of the table of accuracies
 
 
 class Agent(Protocol):
-    """What is evaluated: an SB3 model or policy, `seqenvs.oracle.Oracle`, or your own."""
+    """What is evaluated: an SB3 model or policy, `seqenvs.oracle.Oracle`, or your own.
+
+    One that has a true attribute ``sees_future`` is shown whole episodes instead, all time steps at
+    once, by ``answer((N, T, ...)) -> (N, T)``.
+    """
 
     def predict(
         self,
@@ -46,6 +51,7 @@ class Evaluation:
         bounds: chance, memoryless, clock and optimum; None where the problem knows none.
         memory_score: None where the problem needs no memory, or knows no bounds.
         accuracy: For each time step, the mean score of the answers due then; None if none was.
+        sees_future: Whether the agent was shown whole sequences before it answered.
     """
 
     id: str
@@ -58,6 +64,7 @@ class Evaluation:
     bounds: dict[str, float] | None
     memory_score: float | None
     accuracy: list[float | None]
+    sees_future: bool = False
 
     def to_json(self) -> str:
         """The evaluation as JSON."""
@@ -72,12 +79,20 @@ class Evaluation:
         for name, value in self.kwargs.items():
             yield f"  {name} = {value!r}"
         yield ""
+        if self.sees_future:
+            yield "  This agent sees whole sequences before it answers: it could not act in them."
+            yield ""
         table = dict(self.bounds or {})
         table["this agent"] = self.mean_return
         for name, value in sorted(table.items(), key=lambda row: row[1]):
             yield f"  {name:<12}{value:.4f}  {_bar(value)}"
         yield ""
-        yield f"  mean return   {self.mean_return:.4f}, standard error {self.standard_error:.4f}"
+        near = ""
+        if self.bounds is not None:
+            near = near_bound(Bounds(**self.bounds), self.mean_return, self.standard_error)
+        yield (
+            f"  mean return   {self.mean_return:.4f}, standard error {self.standard_error:.4f}{near}"
+        )
         yield f"  success rate  {self.success_rate:.4f}, every answer of the episode right"
         if self.memory_score is not None:
             yield f"  memory score  {self.memory_score:.4f}, 0 as good as a clock, 1 perfect"
@@ -95,6 +110,15 @@ class Evaluation:
             mean = float(np.mean(due)) if due else None
             shown = "no answer is due" if mean is None else f"{mean:.4f}  {_bar(mean)}"
             yield f"  {label:>10}  {shown}"
+
+
+def near_bound(bounds: Bounds, mean_return: float, standard_error: float) -> str:
+    """Say which bound a return is at, within three standard errors; empty if at none."""
+    for name in ("memoryless", "clock", "chance"):
+        bound = getattr(bounds, name)
+        if bound < bounds.optimum and abs(mean_return - bound) <= max(3 * standard_error, 0.002):
+            return f", which is the {name} bound"
+    return ""
 
 
 def _bar(value: float) -> str:
@@ -130,36 +154,16 @@ def evaluate(
         raise ValueError(f"episodes must be at least 1, got {episodes}")
     kwargs = kwargs or {}
     size = min(episodes, MOST_STREAMS)
-    left = np.array([(episodes + i) // size for i in range(size)])
     env = gymnasium.make_vec(id, num_envs=size, autoreset_mode="Disabled", **kwargs)
     if not isinstance(env, SequenceVectorEnv):
         raise TypeError(f"id must be one that seqenvs.register registered, got {id!r}")
-    problem = env.problem
-    score_sum, due_count = np.zeros((2, problem.num_steps[1]))
-    returns: list[float] = []
-    successes: list[bool] = []
-    current, time = np.zeros(size), np.zeros(size, np.int64)
-    observations, _ = env.reset(seed=seed)
-    starts, state = np.ones(size, bool), None
-    while left.any():
-        actions, state = agent.predict(
-            observations, state=state, episode_start=starts, deterministic=deterministic
-        )
-        observations, rewards, starts, _, info = env.step(actions)
-        counted = (left > 0) & info["due"]
-        score, _ = problem.judge(np.asarray(actions), info["target"])
-        np.add.at(score_sum, time[counted], score[counted])
-        np.add.at(due_count, time[counted], 1)
-        current += rewards
-        time += 1
-        if starts.any():
-            ended = starts & (left > 0)
-            returns += current[ended].tolist()
-            successes += info["is_success"][ended].tolist()
-            left[ended] -= 1
-            current[starts], time[starts] = 0, 0
-            observations, _ = env.reset(options={"reset_mask": starts})
+    problem, sees_future = env.problem, bool(getattr(agent, "sees_future", False))
+    if sees_future:
+        played = _show_whole(agent, problem, batches(id, episodes, seed=seed, **kwargs))
+    else:
+        played = _play(agent, env, episodes, seed, deterministic)
     env.close()
+    returns, successes, score_sum, due_count = played
     mean_return = float(np.mean(returns))
     bounds = known_bounds(problem)
     return Evaluation(
@@ -176,4 +180,47 @@ def evaluate(
             None if count == 0 else float(total / count)
             for total, count in zip(score_sum, due_count, strict=True)
         ],
+        sees_future=sees_future,
     )
+
+
+def _play(
+    agent: Agent, env: SequenceVectorEnv, episodes: int, seed: int, deterministic: bool
+) -> tuple[Any, ...]:
+    """Returns, successes, and for each time step the sum of scores and the number of answers due."""
+    size = env.num_envs
+    left = np.array([(episodes + i) // size for i in range(size)])
+    score_sum, due_count = np.zeros((2, env.problem.num_steps[1]))
+    returns: list[float] = []
+    successes: list[bool] = []
+    current, time = np.zeros(size), np.zeros(size, np.int64)
+    observations, _ = env.reset(seed=seed)
+    starts, state = np.ones(size, bool), None
+    while left.any():
+        actions, state = agent.predict(
+            observations, state=state, episode_start=starts, deterministic=deterministic
+        )
+        observations, rewards, starts, _, info = env.step(actions)
+        counted = (left > 0) & info["due"]
+        score, _ = env.problem.judge(np.asarray(actions), info["target"])
+        np.add.at(score_sum, time[counted], score[counted])
+        np.add.at(due_count, time[counted], 1)
+        current += rewards
+        time += 1
+        if starts.any():
+            ended = starts & (left > 0)
+            returns += current[ended].tolist()
+            successes += info["is_success"][ended].tolist()
+            left[ended] -= 1
+            current[starts], time[starts] = 0, 0
+            observations, _ = env.reset(options={"reset_mask": starts})
+    return returns, successes, score_sum, due_count
+
+
+def _show_whole(agent: Any, problem: Problem, source: Iterator[Samples]) -> tuple[Any, ...]:
+    """The same as `_play`, of episodes that the agent sees from beginning to end."""
+    samples = next(source)
+    score, right = problem.judge(agent.answer(samples.X), samples.y)
+    score, mask = np.where(samples.mask, score, 0.0), samples.mask
+    returns = score.sum(axis=1) / mask.sum(axis=1)
+    return returns, (right | ~mask).all(axis=1), score.sum(axis=0), mask.sum(axis=0)

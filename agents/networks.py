@@ -24,7 +24,8 @@ from seqenvs.problem import check_choice, check_int
 State = tuple[Tensor, ...]
 
 HEADS = 4  # of the transformer
-GATES = ("forget_bias", "chrono", "orthogonal", "delay_line")  # the options of `init_gates`
+GATES = ("forget_bias", "chrono", "orthogonal", "delay_line", "hold")  # the options of `init_gates`
+HOLD_SHUT = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,7 @@ class NetworkOptions:
         chrono: See `init_gates`; for networks with gates.
         orthogonal: See `init_gates`; for networks with gates.
         delay_line: See `init_gates`; for networks with gates.
+        hold: See `init_gates`; for networks with gates.
         blank: (F,) float32, the observation that shows nothing; for ``encoder_decoder``.
 
     Raises:
@@ -54,6 +56,7 @@ class NetworkOptions:
     chrono: int | None = None
     orthogonal: bool = False
     delay_line: float | None = None
+    hold: float | None = None
     blank: Tensor | None = None
 
     def __post_init__(self) -> None:
@@ -72,9 +75,14 @@ def check_gates(
     chrono: int | None = None,
     orthogonal: bool = False,
     delay_line: float | None = None,
+    hold: float | None = None,
 ) -> None:
     """Raise the TypeError or ValueError that `init_gates` raises for these."""
-    for name, value in (("forget_bias", forget_bias), ("delay_line", delay_line)):
+    for name, value in (
+        ("forget_bias", forget_bias),
+        ("delay_line", delay_line),
+        ("hold", hold),
+    ):
         if value is not None:
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise TypeError(f"{name} must be a number or None, got {value!r}")
@@ -83,8 +91,13 @@ def check_gates(
     if chrono is not None:
         check_int("chrono", chrono, 3)
     check_choice("orthogonal", orthogonal, (False, True))
-    given = {"forget_bias": forget_bias, "chrono": chrono, "delay_line": delay_line}
-    given = {name: value for name, value in given.items() if value is not None}
+    biases = {
+        "forget_bias": forget_bias,
+        "chrono": chrono,
+        "delay_line": delay_line,
+        "hold": hold,
+    }
+    given = {name: value for name, value in biases.items() if value is not None}
     if len(given) > 1:
         raise ValueError(
             f"{' and '.join(given)} can't be given together, as they set the same biases, got "
@@ -99,6 +112,7 @@ def init_gates(
     chrono: int | None = None,
     orthogonal: bool = False,
     delay_line: float | None = None,
+    hold: float | None = None,
 ) -> None:
     """Set how long a gated recurrent layer remembers before it has learned anything.
 
@@ -119,6 +133,10 @@ def init_gates(
             recurrent matrices are orthogonal. What was shown some steps ago is then in the state,
             in a place of its own, before anything is learned: Henaff, Szlam and LeCun, "Recurrent
             Orthogonal Networks and Long-Memory Tasks" (2016) solve copying so without gates.
+        hold: Begin as a store, which keeps nearly all that it holds and lets in little: the gate
+            that keeps is opened by this bias, the LSTM's input gate is shut by `HOLD_SHUT`, and
+            input weights are uniform in -1 .. 1, many times torch's, so that what is shown once
+            still stands out from the sum of what follows.
 
     Raises:
         TypeError: Another layer, or an argument of a wrong type.
@@ -126,7 +144,7 @@ def init_gates(
     """
     if not isinstance(rnn, (nn.LSTM, nn.GRU)):
         raise TypeError(f"rnn must be a torch.nn.LSTM or GRU, got {rnn!r}")
-    check_gates(forget_bias, chrono, orthogonal, delay_line)
+    check_gates(forget_bias, chrono, orthogonal, delay_line, hold)
     # torch stacks the LSTM's gates as input, forget, cell, output, the GRU's as reset, update, new.
     size, lstm = rnn.hidden_size, isinstance(rnn, nn.LSTM)
     first, keeps, last = (slice(k * size, (k + 1) * size) for k in (0, 1, 3))
@@ -136,6 +154,9 @@ def init_gates(
                 if orthogonal or delay_line is not None:
                     for gate in weight.view(-1, size, size):
                         nn.init.orthogonal_(gate)
+            elif name.startswith("weight_ih"):
+                if hold is not None:
+                    weight.uniform_(-1, 1)
             elif name.startswith("bias_ih"):
                 bias = torch.full_like(weight, torch.nan)
                 if forget_bias is not None:
@@ -148,6 +169,10 @@ def init_gates(
                     bias[first], bias[keeps] = delay_line, -delay_line
                     if lstm:
                         bias[last] = delay_line
+                elif hold is not None:
+                    bias[keeps] = hold
+                    if lstm:
+                        bias[first] = -HOLD_SHUT
                 unset = bias.isnan()
                 weight.copy_(torch.where(unset, weight, bias))
                 other = getattr(rnn, name.replace("_ih", "_hh"))

@@ -1,25 +1,27 @@
 """A run's folder: what is in it, and how it is written and read.
 
-``model.zip`` and ``checkpoint.pkl`` hold pickled data. Unpickling runs code, so never load a run
-folder from somebody whom you would not let run a program on your machine.
+Nothing that is read here is executed: settings are JSON, and tensors are loaded as torch's
+``weights_only`` does. ``model.zip``, the model of `recurrent_ppo`, is Stable-Baselines3's format; its
+own ``load`` unpickles a part that is not read here, and unpickling runs code. So open a
+stranger's ``model.zip`` with ``python -m agents evaluate``, never with ``SequencePPO.load``.
 """
 
 from __future__ import annotations
 
 import csv
-import pickle
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sb3_contrib import RecurrentPPO
+import torch
 
+from agents.learners import Learner, OtherModelError, make_learner
 from agents.settings import Settings
 
 _T = TypeVar("_T")
 
 SETTINGS, CURVE, PICTURE = "settings.json", "curve.csv", "curve.png"
-MODEL, CHECKPOINT, EVALUATION = "model.zip", "checkpoint.pkl", "evaluation.json"
+CHECKPOINT, EVALUATION = "checkpoint.pt", "evaluation.json"
 
 
 class RunFolderError(Exception):
@@ -66,7 +68,7 @@ def write_settings(folder: Path, settings: Settings) -> None:
 
 def write_checkpoint(folder: Path, checkpoint: dict[str, Any]) -> None:
     """Write what `read_checkpoint` reads: one file, so that its parts always belong together."""
-    write(folder / CHECKPOINT, lambda path: path.write_bytes(pickle.dumps(checkpoint)))
+    write(folder / CHECKPOINT, lambda path: torch.save(checkpoint, path))
 
 
 def read_settings(folder: Path) -> Settings:
@@ -74,22 +76,20 @@ def read_settings(folder: Path) -> Settings:
     return _read(folder / SETTINGS, lambda path: Settings.from_json(path.read_text("utf-8")))
 
 
-def read_model(folder: Path) -> RecurrentPPO:
-    """The model of a run, for ``predict``."""
+def read_learner(folder: Path) -> Learner:
+    """The agent of a run, for ``predict``."""
+    learner = make_learner(read_settings(folder))
 
-    def load(path: Path) -> RecurrentPPO:
-        return RecurrentPPO.load(path, device="cpu")
+    def load(path: Path) -> Learner:
+        learner.load_model(path)
+        return learner
 
-    return _read(folder / MODEL, load)
+    return _read(folder / learner.model_file, load)
 
 
 def read_checkpoint(folder: Path) -> dict[str, Any]:
     """All that a run needs to go on."""
-
-    def load(path: Path) -> dict[str, Any]:
-        return dict(pickle.loads(path.read_bytes()))
-
-    return _read(folder / CHECKPOINT, load)
+    return _read(folder / CHECKPOINT, lambda path: dict(torch.load(path, weights_only=True)))
 
 
 def _read(path: Path, load: Callable[[Path], _T]) -> _T:
@@ -99,7 +99,9 @@ def _read(path: Path, load: Callable[[Path], _T]) -> _T:
         )
     try:
         return load(path)
-    except Exception as error:  # damaged pickled data can raise anything
+    except OtherModelError as error:
+        raise RunFolderError(f"{path} {error}") from error
+    except Exception as error:  # damaged data can raise anything
         raise RunFolderError(
             f"{path} is damaged, or of another version: {type(error).__name__}: {error}"
         ) from error

@@ -8,50 +8,153 @@ from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from typing import Any
 
-# The defaults were chosen on the easy ids, on two cores.
+from agents.networks import NETWORKS, check_gates
+from seqenvs.problem import check_choice, check_int
+
+RECURRENT_PPO = "recurrent_ppo"
+AGENTS = (RECURRENT_PPO, *NETWORKS)
+SOURCES = ("dataset", "env")
 
 
 def _setting(default: Any, help: str) -> Any:
     return field(default=default, metadata={"help": help})
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a run is made of; the same settings on the same machine give the same curve.
+@dataclass(frozen=True, kw_only=True)
+class Gates:
+    """How gates begin; see `agents.networks.init_gates`."""
 
-    Each field's meaning is its ``help``, which the command line shows too.
-    """
+    forget_bias: float | None = _setting(None, "bias of the gate that keeps")
+    chrono: int | None = _setting(None, "longest time to remember, for chrono initialisation")
+    orthogonal: bool = _setting(False, "orthogonal recurrent weights")
+    delay_line: float | None = _setting(None, "begin as a shift register, gates biased by this")
+    hold: float | None = _setting(None, "begin as a store, which keeps with this bias")
 
-    id: str = field(metadata={"help": "the environment"})
-    kwargs: dict[str, Any] = field(
-        default_factory=dict, metadata={"help": "parameters of the environment"}
-    )
-    seed: int = _setting(0, "seed of the episodes, the network and the exploration")
-    steps: int = _setting(1_000_000, "stop after this many steps of all streams together")
-    target: float = _setting(
-        0.98, "stop when the mean return of the last 1,000 episodes reaches this"
-    )
+    def __post_init__(self) -> None:
+        check_gates(**self.gates)
+
+    @property
+    def gates(self) -> dict[str, Any]:
+        """The arguments of `agents.networks.init_gates`."""
+        return {each.name: getattr(self, each.name) for each in fields(Gates)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOOptions(Gates):
+    """What `recurrent_ppo` is made of. Each field's meaning is its ``help``."""
+
     num_envs: int = _setting(64, "streams of episodes that are played side by side")
     rollout: int = _setting(
-        32, "least steps of each stream between updates; rounded up to whole longest episodes"
+        1, "least steps of each stream between updates; rounded up to whole longest episodes"
     )
-    epochs: int = _setting(4, "passes over a rollout in an update")
-    minibatches: int = _setting(4, "gradient steps in a pass")
-    learning_rate: float = _setting(3e-3, "step size of Adam")
+    epochs: int = _setting(3, "passes over a rollout in an update")
+    minibatches: int = _setting(1, "gradient steps in a pass")
+    learning_rate: float = _setting(5e-3, "step size of Adam")
     gamma: float = _setting(
         0.0, "discount; 0, as a reward depends on the answer of its own step alone"
     )
-    entropy: float = _setting(0.01, "weight of the entropy bonus, which keeps up exploration")
-    lstm_size: int = _setting(128, "units of the LSTM, which the critic shares")
-    log_std: float = _setting(-1.0, "for Box answers, logarithm of the first standard deviation")
+    advantage: str = _setting(
+        "auto", "'outcome' or 'gae', see SequencePPO; 'auto' for outcome where answers are Discrete"
+    )
+    entropy: float = _setting(0.0, "weight of the entropy bonus, which keeps up exploration")
+    clip_range: float = _setting(0.2, "by how much an answer's probability may change in an update")
+    max_grad_norm: float = _setting(0.5, "a longer gradient is shortened to this")
+    cell: str = _setting("lstm", "'lstm' or 'gru'")
+    hidden: int = _setting(64, "units of the cell, which the critic shares")
+    head: int = _setting(64, "tanh units between the cell and the answer; 0 for none")
+    log_std: float = _setting(-2.0, "for Box answers, logarithm of the first standard deviation")
 
     def __post_init__(self) -> None:
-        for name in ("seed", "steps", "num_envs", "rollout", "epochs", "minibatches", "lstm_size"):
-            value, least = getattr(self, name), 0 if name == "seed" else 1
-            if type(value) is not int or value < least:
-                raise ValueError(f"{name} must be an int of at least {least}, got {value!r}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate!r}")
+        super().__post_init__()
+        for name in ("num_envs", "rollout", "epochs", "minibatches", "hidden"):
+            check_int(name, getattr(self, name), 1)
+        check_int("head", self.head, 0)
+        for name in ("learning_rate", "clip_range", "max_grad_norm"):
+            _check_positive(name, getattr(self, name))
+        check_choice("advantage", self.advantage, ("auto", "outcome", "gae"))
+        check_choice("cell", self.cell, ("lstm", "gru"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupervisedOptions(Gates):
+    """What a supervised learner is made of. Each field's meaning is its ``help``."""
+
+    source: str = _setting(
+        "dataset", "'dataset', or 'env' to play the environment: the same episodes, slower"
+    )
+    batch_size: int = _setting(32, "episodes in an update")
+    learning_rate: float = _setting(1e-2, "step size of Adam")
+    max_grad_norm: float = _setting(1.0, "a longer gradient is shortened to this")
+    hidden: int = _setting(64, "units of a layer")
+    layers: int = _setting(1, "layers above each other")
+    window: int = _setting(4, "for window_mlp, how many observations it sees")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("source", self.source, SOURCES)
+        for name in ("batch_size", "hidden", "layers", "window"):
+            check_int(name, getattr(self, name), 1)
+        for name in ("learning_rate", "max_grad_norm"):
+            _check_positive(name, getattr(self, name))
+
+
+Options = PPOOptions | SupervisedOptions
+
+
+def _check_positive(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ValueError(f"{name} must be a number above 0, got {value!r}")
+
+
+def options_class(agent: str) -> type[PPOOptions] | type[SupervisedOptions]:
+    """The options that an agent takes."""
+    check_choice("agent", agent, AGENTS)
+    return PPOOptions if agent == RECURRENT_PPO else SupervisedOptions
+
+
+def make_options(agent: str, values: dict[str, Any]) -> Options:
+    """Make an agent's options of those that are given and the defaults.
+
+    Raises:
+        TypeError, ValueError: An option that the agent doesn't have, or a value out of range.
+    """
+    made = options_class(agent)
+    names = [each.name for each in fields(made)]
+    for name in values:
+        if name not in names:
+            raise ValueError(f"{agent} has no option {name!r}; it has {', '.join(sorted(names))}")
+    return made(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a run is made of; the same settings on the same machine give the same curve.
+
+    Attributes:
+        id: The environment.
+        kwargs: Parameters of the environment; JSON-able.
+        agent: A name of `AGENTS`.
+        options: What the agent is made of.
+        seed: Of the episodes, the network and the exploration.
+        steps: Stop after this many time steps of all episodes together.
+        target: Stop when the mean return of the last 1,000 episodes reaches this.
+    """
+
+    id: str
+    kwargs: dict[str, Any]
+    agent: str
+    options: Options
+    seed: int = 0
+    steps: int = 2_000_000
+    target: float = 0.98
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.options, options_class(self.agent)):
+            raise TypeError(f"options must be those of {self.agent}, got {self.options!r}")
+        check_int("seed", self.seed, 0)
+        check_int("steps", self.steps, 1)
+        if not isinstance(self.target, (int, float)):
+            raise TypeError(f"target must be a number, got {self.target!r}")
         try:
             json.dumps(self.kwargs)
         except TypeError as error:
@@ -59,10 +162,7 @@ class Settings:
 
     def to_json(self) -> str:
         """The settings, and the versions that they ran with."""
-        packages = ("seqenvs", "gymnasium", "stable_baselines3", "sb3_contrib", "torch", "numpy")
-        versions = {name: version(name) for name in packages}
-        versions |= {"python": platform.python_version(), "platform": platform.platform()}
-        return json.dumps({**asdict(self), "versions": versions}, indent=2) + "\n"
+        return json.dumps({**asdict(self), "versions": versions()}, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Settings:
@@ -72,13 +172,15 @@ class Settings:
             ValueError, TypeError: It is something else.
         """
         values = json.loads(text)
-        if not isinstance(values, dict) or "versions" not in values:
+        if not isinstance(values, dict) or not {"versions", "agent", "options"} <= set(values):
             raise ValueError("these are not the settings of a run")
         del values["versions"]
+        values["options"] = make_options(values["agent"], values["options"])
         return cls(**values)
 
 
-def help_of(name: str) -> str:
-    """What a setting means, and its default."""
-    setting = next(f for f in fields(Settings) if f.name == name)
-    return f"{setting.metadata['help']} (default: {setting.default:,})"
+def versions() -> dict[str, str]:
+    """What a result depends on beside its settings."""
+    packages = ("seqenvs", "gymnasium", "stable_baselines3", "sb3_contrib", "torch", "numpy")
+    found = {name: version(name) for name in packages}
+    return found | {"python": platform.python_version(), "platform": platform.platform()}

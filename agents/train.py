@@ -1,27 +1,23 @@
-"""Recurrent PPO, trained on the native vector environment; interrupted and resumed without loss."""
+"""Train any agent, show how it goes, and write its run folder; interrupted and resumed without loss."""
 
 from __future__ import annotations
 
-import io
-import random
 import signal
 import time
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from sb3_contrib import RecurrentPPO
 from stable_baselines3.common.logger import configure
-from stable_baselines3.common.vec_env import VecMonitor
 from tqdm import tqdm
 
 from agents import run_folder
 from agents.curve import Row, draw_curve
+from agents.evaluate import near_bound
+from agents.learners import Learner, make_learner
 from agents.settings import Settings
-from seqenvs import Bounds, Problem
-from seqenvs.adapters.sb3 import make_sb3_env
 from seqenvs.bounds import known_bounds
 
 WINDOW = 1000  # episodes over which the mean return decides that training is over
@@ -33,124 +29,122 @@ class Training:
     """A training under way.
 
     Attributes:
-        settings: What it is made of.
-        model: The agent, with its optimizer.
-        env: The training environment, which the agent plays.
+        learner: The agent.
         curve: A point for each update.
+        recent: Returns of the last `WINDOW` episodes.
+        episodes: How many have ended.
         saved_steps: How many steps the last checkpoint holds.
     """
 
-    settings: Settings
-    model: RecurrentPPO
-    env: VecMonitor
-    curve: list[Row]
+    learner: Learner
+    curve: list[Row] = field(default_factory=list)
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    episodes: int = 0
     saved_steps: int = 0
 
-    @property
-    def problem(self) -> Problem:
-        """The problem that is learned."""
-        problem: Problem = self.env.get_attr("problem")[0]
-        return problem
+    def __post_init__(self) -> None:
+        self.bounds = known_bounds(self.learner.problem)
 
     @property
-    def recent_return(self) -> float | None:
-        """Mean return of the last episodes, once there are enough to judge by."""
-        recent = self.model.ep_info_buffer
-        if recent is None or len(recent) < WINDOW:
-            return None
-        return float(np.mean([episode["r"] for episode in recent]))
+    def settings(self) -> Settings:
+        """What it is made of."""
+        return self.learner.settings
 
     @property
     def reached_target(self) -> bool:
-        """Whether there is nothing left to learn."""
-        return self.recent_return is not None and self.recent_return >= self.settings.target
+        """Whether there is nothing left to learn: the target, or all that the agent can reach."""
+        if len(self.recent) < WINDOW:
+            return False
+        target = self.settings.target
+        if self.bounds is not None and not self.learner.remembers:
+            error = float(np.std(self.recent)) / WINDOW**0.5
+            target = min(target, self.bounds.memoryless - 2 * error)
+        return float(np.mean(self.recent)) >= target
 
     @property
     def finished(self) -> bool:
         """Whether the training is over."""
-        return self.reached_target or self.model.num_timesteps >= self.settings.steps
+        return self.reached_target or self.learner.steps >= self.settings.steps
+
+    @property
+    def seconds(self) -> float:
+        """Time spent in updates."""
+        return self.curve[-1].seconds if self.curve else 0.0
+
+    def update(self) -> None:
+        """Learn once, and add a point to the curve."""
+        began = time.perf_counter()
+        returns, successes = self.learner.update()
+        seconds = self.seconds + time.perf_counter() - began
+        self.recent.extend(returns)
+        self.episodes += len(returns)
+        mean_return, score = float(np.mean(returns)), None
+        if self.bounds is not None and self.bounds.needs_memory:
+            score = round(self.bounds.memory_score(mean_return), 6)
+        row = Row(
+            steps=self.learner.steps,
+            seconds=round(seconds, 6),
+            episodes=self.episodes,
+            mean_return=round(mean_return, 6),
+            success_rate=round(float(np.mean(successes)), 6),
+            memory_score=score,
+        )
+        self.curve.append(row)
+
+    def summary(self) -> str:
+        """What was reached, as a sentence without its end."""
+        steps, seconds = self.learner.steps, self.seconds
+        mean = float(np.mean(self.recent))
+        error = float(np.std(self.recent)) / len(self.recent) ** 0.5
+        bound = "" if self.bounds is None else near_bound(self.bounds, mean, error)
+        return f"return {mean:.2f}{bound}, after {steps:,} steps and {seconds:.0f} s of learning"
 
 
 def start(settings: Settings) -> Training:
-    """Begin a training; raises what ``gymnasium.make_vec`` raises."""
-    _use_one_thread()
-    env = make_sb3_env(settings.id, settings.num_envs, **settings.kwargs)
-    assert isinstance(env, VecMonitor)
-    longest = env.get_attr("problem")[0].num_steps[1]
-    # Long enough for an episode to end in each stream, and where all are as long, whole ones: an
-    # update then sees each from its start, with no stale state to begin from.
-    rollout = longest * -(-settings.rollout // longest)
-    model = RecurrentPPO(
-        "MlpLstmPolicy",
-        env,
-        n_steps=rollout,
-        batch_size=-(-rollout * settings.num_envs // settings.minibatches),
-        n_epochs=settings.epochs,
-        learning_rate=settings.learning_rate,
-        gamma=settings.gamma,
-        ent_coef=settings.entropy,
-        policy_kwargs={
-            "lstm_hidden_size": settings.lstm_size,
-            "shared_lstm": True,
-            "enable_critic_lstm": False,
-            "log_std_init": settings.log_std,
-        },
-        stats_window_size=WINDOW,
-        seed=settings.seed,
-        device="cpu",
-    )
-    return Training(settings, model, env, [])
+    """Begin a training; raises what `agents.learners.make_learner` raises."""
+    return Training(make_learner(settings))
 
 
 def resume(folder: Path, settings: Settings) -> Training:
     """Go on from a folder's checkpoint; ``settings`` may have other ``steps`` and ``target``."""
-    _use_one_thread()
     checkpoint = run_folder.read_checkpoint(folder)
-    env = VecMonitor(checkpoint["env"])
-    env.episode_returns, env.episode_lengths, env.episode_count = checkpoint["monitor"]
-    model = RecurrentPPO.load(
-        io.BytesIO(checkpoint["model"]), env=env, device="cpu", force_reset=False
-    )
-    model._last_lstm_states = checkpoint["lstm_states"]  # which SB3 does not save
-    random.setstate(checkpoint["random"])
-    np.random.set_state(checkpoint["numpy"])
-    torch.set_rng_state(checkpoint["torch"])
-    return Training(settings, model, env, checkpoint["curve"])
-
-
-def _use_one_thread() -> None:
-    """A network this small is slower on two, and on another number rounds otherwise."""
-    torch.set_num_threads(1)
+    training = start(settings)
+    training.learner.restore(checkpoint["learner"])
+    training.curve = [Row(*values) for values in checkpoint["curve"]]
+    training.recent.extend(checkpoint["recent"])
+    training.episodes = checkpoint["episodes"]
+    return training
 
 
 def save(training: Training, folder: Path) -> None:
     """Write all that a run leaves behind. Call it between updates, when the state is whole."""
-    model, env = training.model, training.env
-    packed = io.BytesIO()
-    model.save(packed)
+    learner = training.learner
     checkpoint = {
-        "model": packed.getvalue(),
-        "lstm_states": model._last_lstm_states,
-        "env": env.venv,  # VecMonitor itself can't be pickled
-        "monitor": (env.episode_returns, env.episode_lengths, env.episode_count),
-        "curve": training.curve,
-        "random": random.getstate(),
-        "numpy": np.random.get_state(),
-        "torch": torch.get_rng_state(),
+        "learner": learner.checkpoint(),
+        "curve": [list(row) for row in training.curve],
+        "recent": list(training.recent),
+        "episodes": training.episodes,
     }
     run_folder.write_checkpoint(folder, checkpoint)
-    run_folder.write(folder / run_folder.MODEL, lambda path: path.write_bytes(packed.getvalue()))
+    run_folder.write(folder / learner.model_file, learner.save_model)
     run_folder.write_rows(folder / run_folder.CURVE, Row._fields, training.curve)
-    parameters = (f"{name}={value!r}" for name, value in training.settings.kwargs.items())
-    title = "  ".join([training.settings.id, *parameters])
-    draw_curve(folder / run_folder.PICTURE, title, training.curve, known_bounds(training.problem))
-    training.saved_steps = model.num_timesteps
+    draw_curve(folder / run_folder.PICTURE, title(training.settings), training.curve, training.bounds)
+    training.saved_steps = learner.steps
+
+
+def title(settings: Settings) -> str:
+    """What is learned, and by whom."""
+    parameters = (f"{name}={value!r}" for name, value in settings.kwargs.items())
+    return "  ".join([settings.id, *parameters, settings.agent])
 
 
 class _StopRequest:
     """Ctrl-C asks to stop after the update under way; a second one interrupts at once."""
 
     asked = False
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
 
     def __enter__(self) -> _StopRequest:
         self._previous = signal.signal(signal.SIGINT, self._ask)
@@ -163,35 +157,39 @@ class _StopRequest:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        tqdm.write(
-            "Stopping after this update (Ctrl-C again: at once, back to the last checkpoint)"
-        )
+        if not self._quiet:
+            tqdm.write(
+                "Stopping after this update (Ctrl-C again: at once, back to the last checkpoint)"
+            )
 
 
-def train(training: Training, folder: Path) -> None:
+def train(training: Training, folder: Path, *, quiet: bool = False) -> None:
     """Train until the target, the last step or Ctrl-C, and leave the folder complete.
+
+    Args:
+        training: What `start` or `resume` gave.
+        folder: Its run folder.
+        quiet: Show nothing.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the folder is complete and can be resumed.
     """
-    model, settings = training.model, training.settings
-    model.set_logger(configure(str(folder / "tensorboard"), ["tensorboard"]))
-    bounds = known_bounds(training.problem)
-    before = training.curve[-1].seconds if training.curve else 0.0
-    began = saved = shown = time.monotonic()
-    with _StopRequest() as stop, _progress_bar(training) as bar:
+    logger = configure(str(folder / "tensorboard"), ["tensorboard"])
+    saved = shown = time.monotonic()
+    with _StopRequest(quiet) as stop, _progress_bar(training, quiet) as bar:
         save(training, folder)
         while not (training.finished or stop.asked):
-            episodes = training.env.episode_count
-            model.learn(model.n_steps * settings.num_envs, reset_num_timesteps=False)
+            training.update()
+            row = training.curve[-1]
+            for name in ("mean_return", "success_rate", "memory_score"):
+                if getattr(row, name) is not None:
+                    logger.record(f"rollout/{name}", getattr(row, name))
+            logger.dump(row.steps)
             now = time.monotonic()
-            ended = training.env.episode_count - episodes
-            training.curve.append(_row(training, before + now - began, ended, bounds))
-            bar.set_postfix_str(_describe(training.curve[-1]), refresh=False)
-            bar.update(min(model.num_timesteps, settings.steps) - bar.n)
-            if bar.disable and now - shown > CHECKPOINT_SECONDS:
+            bar.set_postfix_str(_describe(row), refresh=False)
+            bar.update(min(row.steps, training.settings.steps) - bar.n)
+            if not quiet and bar.disable and now - shown > CHECKPOINT_SECONDS:
                 shown = now
-                row = training.curve[-1]
                 print(
                     f"{row.steps:>11,} steps  {row.seconds:>6.0f} s  {_describe(row)}", flush=True
                 )
@@ -199,33 +197,16 @@ def train(training: Training, folder: Path) -> None:
                 save(training, folder)
                 saved = time.monotonic()
         save(training, folder)
-    model.logger.close()
+    logger.close()
     if stop.asked and not training.finished:
         raise KeyboardInterrupt
 
 
-def _row(training: Training, seconds: float, ended: int, bounds: Bounds | None) -> Row:
-    model = training.model
-    returns = [episode["r"] for episode in model.ep_info_buffer or ()][-ended:]
-    mean_return = float(np.mean(returns))
-    score = None
-    if bounds is not None and bounds.needs_memory:
-        score = round(bounds.memory_score(mean_return), 6)
-    return Row(
-        steps=model.num_timesteps,
-        seconds=round(seconds, 3),
-        episodes=training.env.episode_count,
-        mean_return=round(mean_return, 6),
-        success_rate=round(float(np.mean(list(model.ep_success_buffer or ())[-ended:])), 6),
-        memory_score=score,
-    )
-
-
-def _progress_bar(training: Training) -> tqdm[Any]:
+def _progress_bar(training: Training, quiet: bool) -> tqdm[Any]:
     return tqdm(
         total=training.settings.steps,
-        initial=min(training.model.num_timesteps, training.settings.steps),
-        disable=None,  # where the output is no terminal, lines are printed instead
+        initial=min(training.learner.steps, training.settings.steps),
+        disable=True if quiet else None,  # None: lines instead, where the output is no terminal
         dynamic_ncols=True,
         bar_format="{n:,}/{total:,} steps |{bar}| {elapsed}{postfix}",
         leave=False,

@@ -1,0 +1,342 @@
+"""The agents under one interface: learn for one update, answer, be saved and go on."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+from sb3_contrib.common.recurrent.type_aliases import RNNStates
+from stable_baselines3.common.vec_env import VecMonitor
+
+from agents.networks import NETWORKS
+from agents.recurrent_ppo import SequencePPO
+from agents.settings import PPOOptions, Settings, SupervisedOptions
+from agents.supervised import SupervisedLearner, samples_from_env
+from seqenvs import Problem, SequenceEnv, batches
+from seqenvs.adapters.sb3 import make_sb3_env
+from seqenvs.supervised import Samples
+
+SKIPPED_ROWS = 256  # at a time, on the way to where a resumed run goes on
+
+
+class OtherModelError(Exception):
+    """A model file is whole, but of another agent or environment."""
+
+
+class Learner(ABC):
+    """An agent that is being trained, or was.
+
+    Attributes:
+        model_file: Name of the file that `save_model` writes.
+        problem: What it learns.
+        steps: Time steps learned from so far, of all episodes together.
+        remembers: Whether it can; otherwise the memoryless bound is the best that it can reach.
+        sees_future: Whether it answers whole sequences only, by `answer`.
+    """
+
+    model_file: ClassVar[str]
+    problem: Problem
+    remembers: bool = True
+    sees_future: bool = False
+
+    def __init__(self, settings: Settings) -> None:
+        # A network this small is slower on two threads, and on another number rounds otherwise.
+        torch.set_num_threads(1)
+        self.settings = settings
+
+    @property
+    @abstractmethod
+    def steps(self) -> int:
+        """Time steps learned from so far."""
+
+    @abstractmethod
+    def update(self) -> tuple[list[float], list[bool]]:
+        """Learn: the returns, and successes, of the episodes that ended meanwhile."""
+
+    @abstractmethod
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[Any, Any]:
+        """Answer B observations, as Stable-Baselines3's ``predict`` does."""
+
+    def answer(self, observations: Any) -> Any:
+        """Answer N whole episodes: (N, T, ...) to (N, T) or (N, T, K)."""
+        raise TypeError(f"{self.settings.agent} answers step by step: use predict()")
+
+    @abstractmethod
+    def save_model(self, path: Path) -> None:
+        """Write the model, with what it was trained on."""
+
+    @abstractmethod
+    def load_model(self, path: Path) -> None:
+        """Read what `save_model` wrote; nothing in it is executed.
+
+        Raises:
+            OtherModelError: It is of another agent or environment.
+            Exception: It is damaged.
+        """
+
+    @abstractmethod
+    def checkpoint(self) -> dict[str, Any]:
+        """All that `restore` needs, in tensors, numbers, strings, lists and dicts."""
+
+    @abstractmethod
+    def restore(self, checkpoint: dict[str, Any]) -> None:
+        """Go on as the learner went on that gave this; call it before the first update."""
+
+    @property
+    def _trained_on(self) -> dict[str, Any]:
+        settings = self.settings
+        return {"id": settings.id, "kwargs": settings.kwargs, "agent": settings.agent}
+
+    def _check_origin(self, found: Any) -> None:
+        if found != self._trained_on:
+            raise OtherModelError(f"was trained on {found}, and this run is of {self._trained_on}")
+
+
+class PPOLearner(Learner):
+    """`agents.recurrent_ppo.SequencePPO` on the native vector environment."""
+
+    model_file = "model.zip"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        options = settings.options
+        assert isinstance(options, PPOOptions)
+        env = make_sb3_env(settings.id, options.num_envs, **settings.kwargs)
+        assert isinstance(env, VecMonitor)
+        self.env = env
+        self.problem = env.get_attr("problem")[0]
+        longest = self.problem.num_steps[1]
+        # Long enough for an episode to end in each stream, and where all are as long, whole ones:
+        # an update then sees each from its start, with no stale state to begin from.
+        rollout = longest * -(-options.rollout // longest)
+        advantage = options.advantage
+        if advantage == "auto":
+            discrete = isinstance(env.action_space, spaces.Discrete)
+            advantage = "outcome" if discrete else "gae"
+        self.model = SequencePPO(
+            "MlpLstmPolicy",
+            env,
+            n_steps=rollout,
+            batch_size=-(-rollout * options.num_envs // options.minibatches),
+            n_epochs=options.epochs,
+            learning_rate=options.learning_rate,
+            gamma=options.gamma,
+            advantage=advantage,
+            normalize_advantage=advantage == "gae",
+            ent_coef=options.entropy,
+            clip_range=options.clip_range,
+            max_grad_norm=options.max_grad_norm,
+            policy_kwargs={
+                "cell": options.cell,
+                "gates": options.gates,
+                "lstm_hidden_size": options.hidden,
+                "net_arch": [options.head] if options.head else [],
+                "shared_lstm": True,
+                "enable_critic_lstm": False,
+                "log_std_init": options.log_std,
+            },
+            stats_window_size=rollout * options.num_envs,
+            seed=settings.seed,
+            device="cpu",
+        )
+        self.model.trained_on = self._trained_on  # which is saved with it
+
+    @property
+    def steps(self) -> int:
+        """Time steps learned from so far."""
+        return self.model.num_timesteps
+
+    def update(self) -> tuple[list[float], list[bool]]:
+        """Play a rollout and learn from it."""
+        model, before = self.model, self.env.episode_count
+        model.learn(model.n_steps * self.env.num_envs, reset_num_timesteps=False)
+        ended = self.env.episode_count - before
+        returns = [float(each["r"]) for each in model.ep_info_buffer or ()]
+        successes = [bool(each) for each in model.ep_success_buffer or ()]
+        return returns[len(returns) - ended :], successes[len(successes) - ended :]
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[Any, Any]:
+        """Answer B observations."""
+        return self.model.predict(observation, state, episode_start, deterministic)
+
+    def save_model(self, path: Path) -> None:
+        """Write SB3's zip file."""
+        self.model.save(path)
+
+    def load_model(self, path: Path) -> None:
+        """Take the weights out of SB3's zip file. ``SequencePPO.load`` would unpickle its rest."""
+        with zipfile.ZipFile(path) as archive:
+            self._check_origin(json.loads(archive.read("data")).get("trained_on"))
+        self.model.set_parameters(path, device="cpu")
+
+    def checkpoint(self) -> dict[str, Any]:
+        """All that `restore` needs."""
+        model = self.model
+        name, keys, *rest = np.random.get_state()
+        actions = model.rollout_buffer.actions
+        if model.rollout_buffer.generator_ready:  # laid out stream by stream, to be learned from
+            actions = actions.reshape(self.env.num_envs, model.n_steps, -1).swapaxes(0, 1)
+        states = model._last_lstm_states
+        assert states is not None
+        return {
+            "parameters": model.get_parameters(),
+            "steps": model.num_timesteps,
+            "updates": model._n_updates,
+            "episodes": self.env.episode_count,
+            "states": [*states.pi, *states.vf],
+            "actions": torch.from_numpy(actions.copy()),
+            "torch": torch.get_rng_state(),
+            "numpy": [name, torch.from_numpy(np.asarray(keys, np.int64)), *rest],
+        }
+
+    def restore(self, checkpoint: dict[str, Any]) -> None:
+        """Go on. The episodes played are those of the seed, so they need not be kept."""
+        model, env = self.model, self.env
+        model.set_parameters(checkpoint["parameters"], device="cpu")
+        model.num_timesteps, model._n_updates = checkpoint["steps"], checkpoint["updates"]
+        observations = env.reset()
+        ended = np.ones(env.num_envs, bool)
+        # What was answered matters only in the episodes under way, which are not longer than a
+        # rollout.
+        self._skip(model.num_timesteps // env.num_envs - model.n_steps)
+        if model.num_timesteps:
+            for row in checkpoint["actions"].numpy():
+                row = row.reshape(env.num_envs, *env.action_space.shape)
+                if isinstance(env.action_space, spaces.Box):
+                    row = row.clip(env.action_space.low, env.action_space.high)
+                observations, _, ended, _ = env.step(row)
+        env.episode_count = checkpoint["episodes"]
+        model._last_obs, model._last_episode_starts = observations, ended
+        pi, vf = checkpoint["states"][:2], checkpoint["states"][2:]
+        model._last_lstm_states = RNNStates(tuple(pi), tuple(vf))
+        torch.set_rng_state(checkpoint["torch"])
+        name, keys, *rest = checkpoint["numpy"]
+        np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
+
+    def _skip(self, rows: int) -> None:
+        streams = self.env.venv.env
+        idle = np.zeros((SKIPPED_ROWS, *streams.action_space.shape), streams.action_space.dtype)
+        while rows > 0:
+            streams.step_block(idle[:rows])
+            rows -= SKIPPED_ROWS
+
+
+class Supervised(Learner):
+    """A network of `agents.networks` that learns from the right answers."""
+
+    model_file = "model.pt"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        options = settings.options
+        assert isinstance(options, SupervisedOptions)
+        env = gymnasium.make(settings.id, **settings.kwargs)
+        if not isinstance(env.unwrapped, SequenceEnv):
+            raise TypeError(f"id must be one that seqenvs.register registered, got {settings.id!r}")
+        self.problem = env.unwrapped.problem
+        network = NETWORKS[settings.agent]
+        self.remembers, self.sees_future = network.remembers, network.sees_future
+        blank = env.unwrapped.encode(np.array(self.problem.shown.blank))
+        if self.problem.shown.features > 1:
+            blank = np.broadcast_to(blank, env.observation_space.shape or ())
+        self.learner = SupervisedLearner(
+            env.observation_space,
+            env.action_space,
+            settings.agent,
+            blank=blank if settings.agent == "encoder_decoder" else None,
+            learning_rate=options.learning_rate,
+            max_grad_norm=options.max_grad_norm,
+            tolerance=self.problem.tolerance,
+            seed=settings.seed,
+            steps=self.problem.num_steps[1],
+            hidden=options.hidden,
+            layers=options.layers,
+            window=options.window,
+            **options.gates,
+        )
+        size = options.batch_size
+        self._samples: Iterator[Samples] = (
+            samples_from_env(env, size, seed=settings.seed)
+            if options.source == "env"
+            else batches(settings.id, size, seed=settings.seed, **settings.kwargs)
+        )
+        self._updates = 0
+
+    @property
+    def steps(self) -> int:
+        """Time steps learned from so far."""
+        return self.learner.steps_learned
+
+    def update(self) -> tuple[list[float], list[bool]]:
+        """Learn from the next episodes; they are judged by the answers before."""
+        returns, successes = self.learner.learn(next(self._samples))
+        self._updates += 1
+        return returns.tolist(), successes.tolist()
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[Any, Any]:
+        """Answer B observations."""
+        return self.learner.predict(observation, state, episode_start, deterministic)
+
+    def answer(self, observations: Any) -> Any:
+        """Answer N whole episodes."""
+        return self.learner.answer(observations)
+
+    def save_model(self, path: Path) -> None:
+        """Write the weights, as torch does."""
+        weights = self.learner.network.state_dict()
+        torch.save({"trained_on": self._trained_on, "network": dict(weights)}, path)
+
+    def load_model(self, path: Path) -> None:
+        """Read the weights."""
+        found = torch.load(path, weights_only=True)
+        self._check_origin(found["trained_on"])
+        self.learner.network.load_state_dict(found["network"])
+
+    def checkpoint(self) -> dict[str, Any]:
+        """All that `restore` needs."""
+        return {"learner": self.learner.state_dict(), "updates": self._updates}
+
+    def restore(self, checkpoint: dict[str, Any]) -> None:
+        """Go on. The episodes seen are those of the seed, so they are drawn anew and passed by."""
+        self.learner.load_state_dict(checkpoint["learner"])
+        self._updates = checkpoint["updates"]
+        for _ in islice(self._samples, self._updates):
+            pass
+
+
+def make_learner(settings: Settings) -> Learner:
+    """Make an agent that has learned nothing yet.
+
+    Raises:
+        TypeError, ValueError, gymnasium.error.Error: An environment that can't be made, or an
+            agent that it can't have.
+    """
+    made = PPOLearner if isinstance(settings.options, PPOOptions) else Supervised
+    return made(settings)
