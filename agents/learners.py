@@ -154,7 +154,7 @@ class PPOLearner(Learner):
             seed=settings.seed,
             device="cpu",
         )
-        self.model.trained_on = self._trained_on  # which is saved with it
+        self.model.__dict__["trained_on"] = self._trained_on  # which is saved with it
 
     @property
     def steps(self) -> int:
@@ -188,7 +188,7 @@ class PPOLearner(Learner):
         """Take the weights out of SB3's zip file. ``SequencePPO.load`` would unpickle its rest."""
         with zipfile.ZipFile(path) as archive:
             self._check_origin(json.loads(archive.read("data")).get("trained_on"))
-        self.model.set_parameters(path, device="cpu")
+        self.model.set_parameters(str(path), device="cpu")
 
     def checkpoint(self) -> dict[str, Any]:
         """All that `restore` needs."""
@@ -222,12 +222,12 @@ class PPOLearner(Learner):
         self._skip(model.num_timesteps // env.num_envs - model.n_steps)
         if model.num_timesteps:
             for row in checkpoint["actions"].numpy():
-                row = row.reshape(env.num_envs, *env.action_space.shape)
+                row = row.reshape(env.num_envs, *(env.action_space.shape or ()))
                 if isinstance(env.action_space, spaces.Box):
                     row = row.clip(env.action_space.low, env.action_space.high)
                 observations, _, ended, _ = env.step(row)
         env.episode_count = checkpoint["episodes"]
-        model._last_obs, model._last_episode_starts = observations, ended
+        model._last_obs, model._last_episode_starts = observations, ended  # type: ignore[assignment]
         pi, vf = checkpoint["states"][:2], checkpoint["states"][2:]
         model._last_lstm_states = RNNStates(tuple(pi), tuple(vf))
         torch.set_rng_state(checkpoint["torch"])
@@ -235,7 +235,7 @@ class PPOLearner(Learner):
         np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
 
     def _skip(self, rows: int) -> None:
-        streams = self.env.venv.env
+        streams = self.env.get_attr("unwrapped")[0]
         idle = np.zeros((SKIPPED_ROWS, *streams.action_space.shape), streams.action_space.dtype)
         while rows > 0:
             streams.step_block(idle[:rows])

@@ -35,7 +35,149 @@ class Preset:
     steps: int = 4_000_000
 
 
-PRESETS: list[Preset] = []
+DELAY = {"delay_line": 4.0}
+TOLD = {"hold": 5.0}
+ENOUGH = 0.998  # where a clock alone is nearly perfect
+
+# (id, parameters, {agent: (options, target)})
+_ROWS: list[tuple[str, dict[str, Any], dict[str, tuple[dict[str, Any], float]]]] = [
+    (
+        "SeqNext-v0",
+        {},
+        {
+            "recurrent_ppo": ({}, 0.99),
+            "mlp": ({}, 0.995),
+            "lstm": ({}, 0.995),
+            "rnn": ({"learning_rate": 3e-3}, 0.995),
+            "gru": ({}, 0.995),
+            "lru": ({}, 0.995),
+            "transformer": ({"learning_rate": 3e-3}, 0.995),
+        },
+    ),
+    (
+        "SeqNext-v0",
+        {"framing": "many_to_one"},
+        {"recurrent_ppo": ({"log_std": -3.0}, 0.99), "mlp": ({}, 0.995), "lstm": ({}, 0.995)},
+    ),
+    ("SeqNextMedium-v0", {}, {"recurrent_ppo": ({"log_std": -3.0}, 0.99), "lstm": ({}, 0.995)}),
+    ("SeqNextHard-v0", {}, {"lstm": ({"hidden": 128}, 0.99), "lru": ({}, 0.99)}),
+    (
+        "SeqRecall-v0",
+        {},
+        {
+            "recurrent_ppo": (TOLD, 0.99),
+            "lstm": (TOLD, 0.995),
+            "rnn": ({"learning_rate": 3e-3}, 0.995),
+            "gru": ({}, 0.995),
+            "lru": ({}, 0.995),
+            "transformer": ({"learning_rate": 3e-3}, 0.995),
+        },
+    ),
+    (
+        "SeqRecall-v0",
+        {"framing": "many_to_one"},
+        {"recurrent_ppo": (TOLD, 0.99), "lstm": (TOLD, 0.995)},
+    ),
+    ("SeqRecallMedium-v0", {}, {"recurrent_ppo": (TOLD, 0.98), "lstm": (TOLD, 0.99)}),
+    (
+        "SeqRecallHard-v0",
+        {},
+        {"lstm": ({"hold": 7.0, "batch_size": 16}, 0.99), "lru": ({}, 0.99)},
+    ),
+    (
+        "SeqEcho-v0",
+        {},
+        {
+            "recurrent_ppo": (DELAY, 0.98),
+            "lstm": (DELAY, 0.99),
+            "rnn": ({"learning_rate": 3e-3}, 0.99),
+            "gru": (DELAY, 0.99),
+            "lru": ({}, 0.99),
+            "transformer": ({"learning_rate": 3e-3}, 0.99),
+            "window_mlp": ({}, 0.99),
+        },
+    ),
+    (
+        "SeqEcho-v0",
+        {"framing": "many_to_one"},
+        {"recurrent_ppo": (DELAY, 0.98), "lstm": (DELAY, 0.99)},
+    ),
+    (
+        "SeqEchoMedium-v0",
+        {},
+        {
+            "recurrent_ppo": ({**DELAY, "hidden": 128}, 0.97),
+            "lstm": ({**DELAY, "hidden": 128}, 0.98),
+        },
+    ),
+    (
+        "SeqEchoHard-v0",
+        {},
+        {
+            "lstm": ({**DELAY, "hidden": 256, "learning_rate": 3e-3}, 0.95),
+            "lru": ({"hidden": 128, "learning_rate": 3e-3}, 0.97),
+        },
+    ),
+    (
+        "SeqCopy-v0",
+        {},
+        {
+            "recurrent_ppo": (DELAY, 0.98),
+            "lstm": (DELAY, 0.99),
+            "rnn": ({"learning_rate": 3e-3}, 0.99),
+            "gru": (DELAY, 0.99),
+            "lru": ({}, 0.99),
+            "transformer": ({"learning_rate": 3e-3}, 0.99),
+            "encoder_decoder": ({"orthogonal": True, "forget_bias": 1.0, "hidden": 128}, 0.98),
+        },
+    ),
+    ("SeqCopy-v0", {"framing": "many_to_one"}, {"lstm": (DELAY, 0.98)}),
+    (
+        "SeqCopyMedium-v0",
+        {},
+        {
+            "recurrent_ppo": ({**DELAY, "hidden": 128}, 0.97),
+            "lstm": ({**DELAY, "hidden": 128}, 0.98),
+        },
+    ),
+    (
+        "SeqCopyHard-v0",
+        {},
+        {
+            "lstm": ({**DELAY, "hidden": 256, "learning_rate": 3e-3}, 0.95),
+            "lru": ({"hidden": 128, "learning_rate": 3e-3}, 0.97),
+        },
+    ),
+    (
+        "SeqClassify-v0",
+        {},
+        {
+            "recurrent_ppo": ({"chrono": 10}, 0.993),
+            "lstm": ({"forget_bias": 3.0}, 0.995),
+            "rnn": ({"learning_rate": 3e-3}, 0.995),
+            "gru": ({}, 0.995),
+            "lru": ({}, 0.995),
+            "transformer": ({"learning_rate": 3e-3}, 0.995),
+            "bilstm": ({}, 0.995),
+        },
+    ),
+    (
+        "SeqClassifyMedium-v0",
+        {},
+        {"recurrent_ppo": ({"chrono": 30}, 0.996), "lstm": ({"forget_bias": 3.0}, 0.997)},
+    ),
+    ("SeqClassifyHard-v0", {}, {"lstm": ({"forget_bias": 3.0}, 0.9985), "lru": ({}, 0.9985)}),
+    (
+        "SeqEcho-v0",
+        {"lag": 4, "length": 14},
+        {"recurrent_ppo": (DELAY, 0.97), "lstm": (DELAY, 0.98)},
+    ),
+]
+PRESETS: list[Preset] = [
+    Preset(id, kwargs, agent, options, target)
+    for id, kwargs, agents in _ROWS
+    for agent, (options, target) in agents.items()
+]
 
 
 def find_preset(id: str, kwargs: dict[str, Any], agent: str) -> Preset | None:

@@ -128,7 +128,9 @@ def save(training: Training, folder: Path) -> None:
     run_folder.write_checkpoint(folder, checkpoint)
     run_folder.write(folder / learner.model_file, learner.save_model)
     run_folder.write_rows(folder / run_folder.CURVE, Row._fields, training.curve)
-    draw_curve(folder / run_folder.PICTURE, title(training.settings), training.curve, training.bounds)
+    draw_curve(
+        folder / run_folder.PICTURE, title(training.settings), training.curve, training.bounds
+    )
     training.saved_steps = learner.steps
 
 
