@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import ast
 import sys
+import textwrap
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import gymnasium
@@ -15,8 +17,10 @@ import numpy as np
 
 try:
     from agents import run_folder
+    from agents.claims import run_claims, table
     from agents.evaluate import SEED, evaluate
     from agents.presets import preset_settings
+    from agents.prove import prove, proven
     from agents.settings import AGENTS, RECURRENT_PPO, PPOOptions, SupervisedOptions
     from agents.train import WINDOW, Training, resume, start, train
 except ModuleNotFoundError as error:
@@ -27,12 +31,17 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 if all went well, 2 for a wrong argument or run folder, 130 after Ctrl-C.
+        0 if all went well, 1 if a preset did not solve its problem, 2 for a wrong argument or run
+        folder, 130 after Ctrl-C.
     """
     arguments = _parser().parse_args(argv)
     try:
         if arguments.command == "evaluate":
             _evaluate(arguments)
+        elif arguments.command == "prove":
+            return 0 if prove(arguments.only, arguments.jobs, arguments.work) else 1
+        elif arguments.command == "claims":
+            return _claims(arguments)
         else:
             return _train(arguments)
     except (run_folder.RunFolderError, UsageError) as error:
@@ -54,7 +63,8 @@ def _list_options() -> str:
     for title, made in ((RECURRENT_PPO, PPOOptions), ("the others", SupervisedOptions)):
         lines.append(f"options of {title}:")
         for each in fields(made):
-            lines.append(f"  {each.name}: {each.metadata['help']} (default: {each.default})")
+            line = f"{each.name}: {each.metadata['help']} (default: {each.default})"
+            lines += textwrap.wrap(line, 78, initial_indent="  ", subsequent_indent="    ")
     return "\n".join(lines)
 
 
@@ -64,14 +74,17 @@ def _parser() -> argparse.ArgumentParser:
     training = commands.add_parser(
         "train",
         help="train an agent and write a run folder",
-        description=f"Train an agent and write a run folder. {RECURRENT_PPO} learns from rewards, "
-        "the others from the right answers. What is not given comes from the agent's preset for "
-        "this environment, see docs/presets.md. Ctrl-C stops it, and --resume goes on.",
+        description=textwrap.fill(
+            f"Train an agent and write a run folder. {RECURRENT_PPO} learns from rewards, the "
+            "others from the right answers. What is not given comes from the agent's preset for "
+            "this environment, see docs/presets.md. Ctrl-C stops it, and --resume goes on.",
+            78,
+        ),
         epilog=_list_options(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     training.add_argument("id", nargs="?", help="the environment, such as SeqEcho-v0")
-    training.add_argument("--agent", choices=AGENTS, metavar="NAME", help=", ".join(AGENTS))
+    training.add_argument("--agent", metavar="NAME", help=", ".join(AGENTS))
     training.add_argument(
         "--seed", type=int, help="of the episodes, the network and the exploration (default: 0)"
     )
@@ -116,6 +129,34 @@ def _parser() -> argparse.ArgumentParser:
     evaluation.add_argument(
         "--seed", type=int, default=SEED, help=f"seed of the episodes (default: {SEED:,})"
     )
+    proving = commands.add_parser(
+        "prove",
+        help="run every preset with three seeds",
+        description="Run every preset with three seeds, and write agents/results.json and "
+        "docs/presets.md. What is there already is not run again, unless its settings changed. "
+        "Ctrl-C stops it, and the same command goes on.",
+    )
+    proving.add_argument("--only", default="", help="those in whose name this is, such as SeqEcho")
+    proving.add_argument("--jobs", type=int, default=2, help="runs at a time (default: 2)")
+    proving.add_argument(
+        "--work", type=Path, default=Path("runs/prove"), help="folder of the runs under way"
+    )
+    claiming = commands.add_parser(
+        "claims",
+        help="measure the claims of the tutorials",
+        description="Measure the claims of the tutorials that the problems come from, with three "
+        "seeds, and write docs/claims.md with its picture. Runs that are in agents/results.json "
+        "are not run again. Ctrl-C stops it, and the same command goes on.",
+    )
+    claiming.add_argument(
+        "--only",
+        default="",
+        help="those in whose section, text, environment or agent this is; nothing is written then",
+    )
+    claiming.add_argument("--jobs", type=int, default=2, help="runs at a time (default: 2)")
+    claiming.add_argument(
+        "--work", type=Path, default=Path("runs/claims"), help="folder of the runs under way"
+    )
     return parser
 
 
@@ -135,9 +176,9 @@ def _train(arguments: argparse.Namespace) -> int:
         settings = run_folder.read_settings(folder)
         try:
             settings = replace(settings, **given)
-        except (TypeError, ValueError) as error:
+            training = resume(folder, settings)
+        except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
             raise UsageError(str(error)) from error
-        training = resume(folder, settings)
         run_folder.write_settings(folder, settings)
     else:
         if arguments.id is None:
@@ -148,6 +189,9 @@ def _train(arguments: argparse.Namespace) -> int:
             settings = preset_settings(
                 arguments.id, kwargs, arguments.agent or RECURRENT_PPO, options, **given
             )
+        except (TypeError, ValueError) as error:
+            raise UsageError(str(error)) from error
+        try:
             training = start(settings)
         except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
             raise UsageError(f"{error}; python -m seqenvs list shows the ids") from error
@@ -187,9 +231,27 @@ def _introduction(training: Training) -> str:
             f": chance {bounds.chance:.3f}, memoryless {bounds.memoryless:.3f}, "
             f"clock {bounds.clock:.3f}, optimum 1"
         )
+    known = proven(settings)
+    if known:
+        steps = int(median(result.steps for result in known))
+        seconds = median(result.seconds for result in known)
+        solved = sum(result.solved for result in known)
+        said += (
+            f"\nThis preset solved it with {solved} of {len(known)} seeds, in {steps:,} steps and "
+            f"{seconds:.1f} s (medians)"
+        )
     if training.learner.sees_future:
         said += f"\n{settings.agent} sees whole sequences before it answers: it can't act in them."
     return said
+
+
+def _claims(arguments: argparse.Namespace) -> int:
+    try:
+        rows = run_claims(arguments.only, arguments.jobs, arguments.work)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    print(*table(rows), sep="\n")
+    return 0 if all(row.confirmed for row in rows) else 1
 
 
 def _assignment(flag: str, text: str) -> tuple[str, Any]:
@@ -206,8 +268,8 @@ def _assignment(flag: str, text: str) -> tuple[str, Any]:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     settings = run_folder.read_settings(arguments.run)
-    learner = run_folder.read_learner(arguments.run)
     try:
+        learner = run_folder.read_learner(arguments.run)
         evaluation = evaluate(
             learner, settings.id, settings.kwargs, episodes=arguments.episodes, seed=arguments.seed
         )

@@ -90,9 +90,8 @@ class Evaluation:
         near = ""
         if self.bounds is not None:
             near = near_bound(Bounds(**self.bounds), self.mean_return, self.standard_error)
-        yield (
-            f"  mean return   {self.mean_return:.4f}, standard error {self.standard_error:.4f}{near}"
-        )
+        error = f"standard error {self.standard_error:.4f}"
+        yield f"  mean return   {self.mean_return:.4f}, {error}{near}"
         yield f"  success rate  {self.success_rate:.4f}, every answer of the episode right"
         if self.memory_score is not None:
             yield f"  memory score  {self.memory_score:.4f}, 0 as good as a clock, 1 perfect"
@@ -187,7 +186,7 @@ def evaluate(
 def _play(
     agent: Agent, env: SequenceVectorEnv, episodes: int, seed: int, deterministic: bool
 ) -> tuple[Any, ...]:
-    """Returns, successes, and for each time step the sum of scores and the number of answers due."""
+    """Returns, successes, and for each time step the sum of scores and how many were due."""
     size = env.num_envs
     left = np.array([(episodes + i) // size for i in range(size)])
     score_sum, due_count = np.zeros((2, env.problem.num_steps[1]))

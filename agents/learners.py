@@ -95,7 +95,12 @@ class Learner(ABC):
 
     @abstractmethod
     def restore(self, checkpoint: dict[str, Any]) -> None:
-        """Go on as the learner went on that gave this; call it before the first update."""
+        """Go on as the learner went on that gave this; call it before the first update.
+
+        Raises:
+            OtherModelError: It is of another agent or environment.
+            Exception: It is damaged.
+        """
 
     @property
     def _trained_on(self) -> dict[str, Any]:
@@ -200,6 +205,7 @@ class PPOLearner(Learner):
         states = model._last_lstm_states
         assert states is not None
         return {
+            "trained_on": self._trained_on,
             "parameters": model.get_parameters(),
             "steps": model.num_timesteps,
             "updates": model._n_updates,
@@ -212,6 +218,7 @@ class PPOLearner(Learner):
 
     def restore(self, checkpoint: dict[str, Any]) -> None:
         """Go on. The episodes played are those of the seed, so they need not be kept."""
+        self._check_origin(checkpoint["trained_on"])
         model, env = self.model, self.env
         model.set_parameters(checkpoint["parameters"], device="cpu")
         model.num_timesteps, model._n_updates = checkpoint["steps"], checkpoint["updates"]
@@ -226,6 +233,8 @@ class PPOLearner(Learner):
                 if isinstance(env.action_space, spaces.Box):
                     row = row.clip(env.action_space.low, env.action_space.high)
                 observations, _, ended, _ = env.step(row)
+        kept = model.rollout_buffer.actions  # for a checkpoint before the next update
+        kept[:] = checkpoint["actions"].numpy().reshape(kept.shape)
         env.episode_count = checkpoint["episodes"]
         model._last_obs, model._last_episode_starts = observations, ended  # type: ignore[assignment]
         pi, vf = checkpoint["states"][:2], checkpoint["states"][2:]
@@ -321,10 +330,12 @@ class Supervised(Learner):
 
     def checkpoint(self) -> dict[str, Any]:
         """All that `restore` needs."""
-        return {"learner": self.learner.state_dict(), "updates": self._updates}
+        state = self.learner.state_dict()
+        return {"trained_on": self._trained_on, "learner": state, "updates": self._updates}
 
     def restore(self, checkpoint: dict[str, Any]) -> None:
         """Go on. The episodes seen are those of the seed, so they are drawn anew and passed by."""
+        self._check_origin(checkpoint["trained_on"])
         self.learner.load_state_dict(checkpoint["learner"])
         self._updates = checkpoint["updates"]
         for _ in islice(self._samples, self._updates):

@@ -241,7 +241,10 @@ class SequenceRolloutBuffer(RecurrentRolloutBuffer):
             chance = np.exp(self.log_probs)
             odds = np.minimum(chance, self.values.clip(0) / worth)
             odds /= np.maximum(1 - chance, 1 / MOST_ODDS)
-            self.advantages = np.where(paid, 1, -odds).astype(np.float32)
+            advantages = np.where(paid, 1, -odds)
+            # Where few answers are due, gradients would be too small for Adam's epsilon.
+            size = np.sqrt(np.mean(advantages**2))
+            self.advantages = (advantages / (size or 1.0)).astype(np.float32)
 
     def get(self, batch_size: int | None = None) -> Iterator[RecurrentRolloutBufferSamples]:  # type: ignore[override]
         """Yield minibatches of about ``batch_size`` steps; None for all in one."""

@@ -1,14 +1,15 @@
 """A run's folder: what is in it, and how it is written and read.
 
 Nothing that is read here is executed: settings are JSON, and tensors are loaded as torch's
-``weights_only`` does. ``model.zip``, the model of `recurrent_ppo`, is Stable-Baselines3's format; its
-own ``load`` unpickles a part that is not read here, and unpickling runs code. So open a
+``weights_only`` does. ``model.zip``, the model of `recurrent_ppo`, is Stable-Baselines3's format;
+its own ``load`` unpickles a part that is not read here, and unpickling runs code. So open a
 stranger's ``model.zip`` with ``python -m agents evaluate``, never with ``SequencePPO.load``.
 """
 
 from __future__ import annotations
 
 import csv
+import pickle
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -87,9 +88,9 @@ def read_learner(folder: Path) -> Learner:
     return _read(folder / learner.model_file, load)
 
 
-def read_checkpoint(folder: Path) -> dict[str, Any]:
-    """All that a run needs to go on."""
-    return _read(folder / CHECKPOINT, lambda path: dict(torch.load(path, weights_only=True)))
+def read_checkpoint(folder: Path, restore: Callable[[dict[str, Any]], None]) -> None:
+    """Give ``restore`` all that a run needs to go on; what it raises is taken for damage."""
+    _read(folder / CHECKPOINT, lambda path: restore(torch.load(path, weights_only=True)))
 
 
 def _read(path: Path, load: Callable[[Path], _T]) -> _T:
@@ -102,6 +103,9 @@ def _read(path: Path, load: Callable[[Path], _T]) -> _T:
     except OtherModelError as error:
         raise RunFolderError(f"{path} {error}") from error
     except Exception as error:  # damaged data can raise anything
+        said = " ".join(str(error).split())
+        if isinstance(error, pickle.UnpicklingError):  # torch's own words advise to execute it
+            said = "it is not made of tensors, numbers and text alone"
         raise RunFolderError(
-            f"{path} is damaged, or of another version: {type(error).__name__}: {error}"
+            f"{path} is damaged, or of another version: {type(error).__name__}: {said}"
         ) from error

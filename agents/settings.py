@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
@@ -71,6 +72,10 @@ class PPOOptions(Gates):
         check_int("head", self.head, 0)
         for name in ("learning_rate", "clip_range", "max_grad_norm"):
             _check_positive(name, getattr(self, name))
+        if not 0 <= _check_number("gamma", self.gamma) <= 1:
+            raise ValueError(f"gamma must be in 0 .. 1, got {self.gamma!r}")
+        for name in ("entropy", "log_std"):
+            _check_number(name, getattr(self, name))
         check_choice("advantage", self.advantage, ("auto", "outcome", "gae"))
         check_choice("cell", self.cell, ("lstm", "gru"))
 
@@ -101,9 +106,15 @@ class SupervisedOptions(Gates):
 Options = PPOOptions | SupervisedOptions
 
 
+def _check_number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number, got {value!r}")
+    return value
+
+
 def _check_positive(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise ValueError(f"{name} must be a number above 0, got {value!r}")
+    if not _check_number(name, value) > 0:
+        raise ValueError(f"{name} must be above 0, got {value!r}")
 
 
 def options_class(agent: str) -> type[PPOOptions] | type[SupervisedOptions]:
@@ -132,7 +143,7 @@ class Settings:
 
     Attributes:
         id: The environment.
-        kwargs: Parameters of the environment; JSON-able.
+        kwargs: Parameters of the environment; JSON-able, and kept as JSON has them.
         agent: A name of `AGENTS`.
         options: What the agent is made of.
         seed: Of the episodes, the network and the exploration.
@@ -155,8 +166,8 @@ class Settings:
         check_int("steps", self.steps, 1)
         if not isinstance(self.target, (int, float)):
             raise TypeError(f"target must be a number, got {self.target!r}")
-        try:
-            json.dumps(self.kwargs)
+        try:  # a tuple becomes a list, so that what is read back is equal
+            object.__setattr__(self, "kwargs", json.loads(json.dumps(self.kwargs)))
         except TypeError as error:
             raise ValueError(f"kwargs must be JSON-able, got {self.kwargs!r}: {error}") from error
 

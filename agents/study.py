@@ -8,9 +8,11 @@ import multiprocessing
 import os
 import platform
 import shutil
+import signal
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +93,10 @@ def read_results(path: Path = RESULTS) -> dict[str, Result]:
     if not path.is_file():
         return {}
     try:
-        found = [Result(**record) for record in json.loads(path.read_text("utf-8"))]
+        records = json.loads(path.read_text("utf-8"))
+        if not isinstance(records, list):
+            raise TypeError(f"it must hold a list, got {type(records).__name__}")
+        found = [Result(**record) for record in records]
     except (ValueError, TypeError) as error:
         raise run_folder.RunFolderError(f"{path} is damaged: {error}") from error
     return {result.key: result for result in found}
@@ -123,12 +128,19 @@ def run_all(
     context = multiprocessing.get_context("spawn")
     with (
         tqdm(total=len(wanted), initial=len(wanted) - len(missing), unit="run") as bar,
-        ProcessPoolExecutor(jobs, mp_context=context) as pool,
+        # Ctrl-C reaches the processes too, and stops those that are amid a training.
+        ProcessPoolExecutor(
+            jobs, context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+        ) as pool,
     ):
-        waiting: set[Future[Result]] = {pool.submit(_run, each, work) for each in missing}
+        # No more are submitted than begin at once: those that wait in the pool can't be cancelled.
+        rest = iter(missing)
+        first = islice(rest, jobs)
+        waiting: set[Future[Result]] = {pool.submit(_run, each, work) for each in first}
         try:
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                waiting |= {pool.submit(_run, each, work) for each in islice(rest, len(done))}
                 for future in done:
                     result = future.result()
                     results[result.key] = result

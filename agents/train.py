@@ -1,4 +1,4 @@
-"""Train any agent, show how it goes, and write its run folder; interrupted and resumed without loss."""
+"""Train any agent, show how it goes, and write its run folder; resumed without loss."""
 
 from __future__ import annotations
 
@@ -107,12 +107,15 @@ def start(settings: Settings) -> Training:
 
 def resume(folder: Path, settings: Settings) -> Training:
     """Go on from a folder's checkpoint; ``settings`` may have other ``steps`` and ``target``."""
-    checkpoint = run_folder.read_checkpoint(folder)
     training = start(settings)
-    training.learner.restore(checkpoint["learner"])
-    training.curve = [Row(*values) for values in checkpoint["curve"]]
-    training.recent.extend(checkpoint["recent"])
-    training.episodes = checkpoint["episodes"]
+
+    def restore(checkpoint: dict[str, Any]) -> None:
+        training.learner.restore(checkpoint["learner"])
+        training.curve = [Row(*values) for values in checkpoint["curve"]]
+        training.recent.extend(checkpoint["recent"])
+        training.episodes = checkpoint["episodes"]
+
+    run_folder.read_checkpoint(folder, restore)
     return training
 
 

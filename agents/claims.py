@@ -1,0 +1,408 @@
+"""Run the claims of the tutorials, and write what was measured: docs/claims.md and its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from agents import run_folder
+from agents.evaluate import evaluate
+from agents.learners import Supervised
+from agents.presets import preset_settings
+from agents.prove import SEEDS
+from agents.settings import Settings
+from agents.study import (
+    EPISODES,
+    RESULTS,
+    SOLVED_RETURN,
+    SOLVED_SCORE,
+    key_of,
+    named,
+    run_all,
+)
+from seqenvs import Bounds, batches
+from seqenvs.bounds import irwin_hall_cdf
+from seqenvs.supervised import find_problem
+
+DOCS = Path(__file__).parent.parent / "docs"
+SITE = "https://machinelearningmastery.com/"
+SOLVED, MEMORYLESS, FORGETS, CLOCK_ALONE = "solved", "memoryless", "not learned", "0.8892"
+TOLERANCE, FORGOTTEN_SCORE = 0.005, 0.1
+MEMORIZED, CLOCK = (
+    "lstm, one sequence",
+    "clock alone",
+)  # who is no agent of `agents.settings.AGENTS`
+UPDATES = 1000  # on the one sequence
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A row of the table.
+
+    Attributes:
+        section: A key of `SECTIONS`.
+        text: What is claimed.
+        id: The environment.
+        kwargs: Its parameters.
+        agent: A name of `agents.settings.AGENTS`, `MEMORIZED` or `CLOCK`.
+        expected: What makes the claim true, a key of `CHECKS`.
+        given: ``options``, ``target`` and ``steps`` where they differ from the preset's.
+    """
+
+    section: str
+    text: str
+    id: str
+    kwargs: dict[str, Any]
+    agent: str
+    expected: str
+    given: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def trained(self) -> bool:
+        """Whether runs measure it that `agents.study.run_all` makes."""
+        return self.agent not in (MEMORIZED, CLOCK)
+
+    def settings(self, seed: int) -> Settings:
+        """What a run is made of."""
+        agent = self.agent if self.trained else "lstm"
+        return preset_settings(self.id, self.kwargs, agent, seed=seed, **self.given)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured for a claim.
+
+    Attributes:
+        number: Of the row.
+        claim: The claim.
+        bounds: Of the environment.
+        returns: Mean return of each seed; one exact number where nothing was trained.
+        error: Standard error of a seed's mean, on average. All seeds are evaluated on the same
+            episodes, so that their mean has no smaller one.
+        notes: The versions and machines that the runs were made with.
+    """
+
+    number: int
+    claim: Claim
+    bounds: Bounds
+    returns: Sequence[float]
+    error: float = 0.0
+    notes: frozenset[str] = frozenset()
+
+    @property
+    def scores(self) -> list[float]:
+        """Memory scores of the seeds; of a problem that needs no memory, none."""
+        return [self.bounds.memory_score(each) for each in self.returns if self.bounds.needs_memory]
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the measurement is what the claim says."""
+        return CHECKS[self.claim.expected][0](self)
+
+
+def _solved(row: Row) -> bool:
+    if row.bounds.needs_memory:
+        return min(row.scores) >= SOLVED_SCORE
+    return min(row.returns) >= SOLVED_RETURN
+
+
+def _memoryless(row: Row) -> bool:
+    return abs(mean(row.returns) - row.bounds.memoryless) <= max(TOLERANCE, 3 * row.error)
+
+
+def _forgets(row: Row) -> bool:
+    return bool(row.scores) and max(row.scores) < FORGOTTEN_SCORE
+
+
+# expected: (the check, what it says)
+CHECKS: dict[str, tuple[Callable[[Row], bool], str]] = {
+    SOLVED: (
+        _solved,
+        f"every seed has a memory score of at least {SOLVED_SCORE}, or where no memory is needed, "
+        f"a return of at least {SOLVED_RETURN}",
+    ),
+    MEMORYLESS: (
+        _memoryless,
+        f"the mean is within three standard errors, or {TOLERANCE}, of the memoryless bound",
+    ),
+    FORGETS: (_forgets, f"every seed's memory score is below {FORGOTTEN_SCORE}"),
+    CLOCK_ALONE: (
+        lambda row: f"{mean(row.returns):.4f}" == CLOCK_ALONE,
+        "computed, not trained: the best policy that is shown nothing but the time step",
+    ),
+}
+
+FIVE = "5 Examples of Simple Sequence Prediction Problems for LSTMs"
+INTEGERS = "How to Learn to Echo Random Integers with LSTMs in Keras"
+SUBSEQUENCES = "How to Use an Encoder-Decoder LSTM to Echo Sequences of Random Integers"
+BOTH_WAYS = "How to Develop a Bidirectional LSTM For Sequence Classification in Python with Keras"
+LINKS = {
+    FIVE: "sequence-prediction-problems-learning-lstm-recurrent-neural-networks/",
+    INTEGERS: "learn-echo-random-integers-long-short-term-memory-recurrent-neural-networks/",
+    SUBSEQUENCES: "how-to-use-an-encoder-decoder-lstm-to-echo-sequences-of-random-integers/",
+    BOTH_WAYS: "develop-bidirectional-lstm-sequence-classification-python-keras/",
+}
+SECTIONS = {  # and the tutorial that each is in
+    "1. Sequence learning problem": FIVE,
+    "2. Value memorization": FIVE,
+    "3. Echo random integer": FIVE,
+    "4. Echo random subsequences": FIVE,
+    "5. Sequence classification": FIVE,
+    "Follow-up: echo random integers": INTEGERS,
+    "Follow-up: echo sequences": SUBSEQUENCES,
+    "Follow-up: bidirectional LSTM": BOTH_WAYS,
+}
+_NEXT, _RECALL, _ECHO, _COPY, _CLASSIFY, _INTEGERS, _SEQUENCES, _BOTH_WAYS = SECTIONS
+
+_N, _R, _E, _C, _S = (f"Seq{name}-v0" for name in ("Next", "Recall", "Echo", "Copy", "Classify"))
+
+END = {"framing": "many_to_one"}
+WIDE = {"num_symbols": 100}
+LAG_4 = {"lag": 4, "length": 14}
+FIFTH = {**END, "position": 4}
+PART = {"output_length": 2, "start": 1}
+FIRST_2 = {**WIDE, "output_length": 2}
+PRESENT = {"lag": 0, "length": 25, **WIDE}
+NO_CONTEXT = {"lag": 1, "length": 25, **WIDE}
+OF_FIVE = {"lag": 1, "length": 5, **WIDE, **END}
+AS_SHOWN = {**WIDE, "framing": "one_to_one"}
+
+
+def _units(hidden: int, target: float, **options: Any) -> dict[str, Any]:
+    """A network as wide as the tutorial's, which does not begin as a shift register."""
+    return {"options": {"hidden": hidden, "delay_line": None, **options}, "target": target}
+
+
+FINE = {"options": {"learning_rate": 1e-3}, "target": 0.997}
+LSTM_15, LSTM_50, LSTM_20 = _units(15, 0.995), _units(50, 0.98), _units(20, 0.995)
+OF_150 = _units(150, 0.98)
+SUM_20 = _units(20, 0.997, forget_bias=3.0, learning_rate=3e-3)
+MLP, LSTM, BOTH = ("mlp",), ("lstm",), ("lstm", "recurrent_ppo")
+SEQ2SEQ = ("encoder_decoder",)
+
+# (section, claim, id, parameters, agents, expected, what differs from the preset)
+_ROWS: list[tuple[str, str, str, dict[str, Any], tuple[str, ...], str, dict[str, Any]]] = [
+    (_NEXT, "Next value of a sequence: an MLP can", _N, {}, MLP, SOLVED, FINE),
+    (_NEXT, "Next value after a window: an MLP can", _N, END, MLP, SOLVED, FINE),
+    (_NEXT, "Next value: memory does no harm", _N, {}, BOTH, SOLVED, {}),
+    (_RECALL, "Recall, asked at each step: an MLP can't", _R, {}, MLP, MEMORYLESS, {}),
+    (_RECALL, "Recall, asked at each step: an LSTM can", _R, {}, BOTH, SOLVED, {}),
+    (_RECALL, "Recall, asked at the end: an MLP can't", _R, END, MLP, MEMORYLESS, {}),
+    (_RECALL, "Recall, asked at the end: an LSTM can", _R, END, BOTH, SOLVED, {}),
+    (_ECHO, "Echo with lag 0: an MLP can", _E, {"lag": 0}, MLP, SOLVED, {}),
+    (_ECHO, "Echo with lag 1: an MLP can't", _E, {}, MLP, MEMORYLESS, {}),
+    (_ECHO, "Echo with lag 1: an LSTM can", _E, {}, BOTH, SOLVED, {}),
+    (_ECHO, "Echo from further back, lag 4", _E, LAG_4, BOTH, SOLVED, {}),
+    (_ECHO, "Echo the 5th of ten at the end", _E, FIFTH, BOTH, SOLVED, {}),
+    (_ECHO, "New sequences each time: learned", _E, {}, LSTM, SOLVED, {}),
+    (_ECHO, "One sequence by heart: not", _E, {}, (MEMORIZED,), FORGETS, {}),
+    (_COPY, "Copy the whole: an MLP can't", _C, {}, MLP, MEMORYLESS, {}),
+    (_COPY, "Copy the whole: an LSTM can", _C, {}, BOTH, SOLVED, {}),
+    (_COPY, "Copy the whole: encoder-decoder", _C, {}, SEQ2SEQ, SOLVED, {}),
+    (_COPY, "Copy the whole, in one answer", _C, END, LSTM, SOLVED, {}),
+    (_COPY, "Copy a part: an MLP can't", _C, PART, MLP, MEMORYLESS, {}),
+    (_COPY, "Copy a part: an LSTM can", _C, PART, BOTH, SOLVED, {}),
+    (_COPY, "Copy a part: encoder-decoder", _C, PART, SEQ2SEQ, SOLVED, {}),
+    (_CLASSIFY, "Classify: an MLP can't", _S, {}, MLP, MEMORYLESS, {}),
+    (_CLASSIFY, "Classify: a clock reaches", _S, {}, (CLOCK,), CLOCK_ALONE, {}),
+    (_CLASSIFY, "Classify: an LSTM passes 0.99", _S, {}, BOTH, SOLVED, {}),
+    (_INTEGERS, "Echo the present one: LSTM of 15", _E, PRESENT, LSTM, SOLVED, LSTM_15),
+    (_INTEGERS, "The one before, out of context: no", _E, NO_CONTEXT, MLP, MEMORYLESS, {}),
+    (_INTEGERS, "The one before, of five: LSTM of 50", _E, OF_FIVE, LSTM, SOLVED, LSTM_50),
+    (_SEQUENCES, "5 in, 5 out as shown: LSTM of 20", _C, AS_SHOWN, LSTM, SOLVED, LSTM_20),
+    (_SEQUENCES, "5 in, 5 out afterwards: 150 units", _C, WIDE, SEQ2SEQ, SOLVED, OF_150),
+    (_SEQUENCES, "5 in, 2 out: 150 units", _C, FIRST_2, SEQ2SEQ, SOLVED, OF_150),
+    (_BOTH_WAYS, "Cumulative sum: 20 units", _S, {}, ("lstm", "bilstm"), SOLVED, SUM_20),
+]
+CLAIMS = [
+    Claim(section, text, id, kwargs, agent, expected, given)
+    for section, text, id, kwargs, agents, expected, given in _ROWS
+    for agent in agents
+]
+
+
+def run_claims(
+    only: str, jobs: int, work: Path, *, docs: Path = DOCS, path: Path = RESULTS
+) -> list[Row]:
+    """Measure what has no result yet; write the page and the picture if nothing is left out.
+
+    Args:
+        only: Take the claims in whose section, text, environment or agent this is.
+        jobs: How many runs at a time.
+        work: Where the folders of the runs are, until they are finished.
+        docs: Where the page and the picture go.
+        path: The file of results.
+
+    Raises:
+        ValueError: No claim is chosen.
+        KeyboardInterrupt: Ctrl-C; the same call goes on.
+    """
+    chosen = [
+        (number, claim)
+        for number, claim in enumerate(CLAIMS, 1)
+        if only.lower() in f"{claim.section} {claim.text} {_where(claim)} {claim.agent}".lower()
+    ]
+    if not chosen:
+        raise ValueError(f"no claim has {only!r} in its section, text, environment or agent")
+    wanted = [claim.settings(seed) for _, claim in chosen if claim.trained for seed in SEEDS]
+    results = run_all(wanted, jobs=jobs, work=work, path=path)
+    rows = []
+    for number, claim in chosen:
+        bounds = find_problem(claim.id, claim.kwargs).bounds()
+        if claim.agent == CLOCK:
+            row = Row(number, claim, bounds, [clock_alone()])
+        else:
+            measured = [results[key_of(claim.settings(seed))] for seed in SEEDS if claim.trained]
+            pairs = [(each.mean_return, each.standard_error) for each in measured]
+            notes = {f"{each.versions}; {each.machine}" for each in measured}
+            if claim.agent == MEMORIZED:
+                pairs = [memorize(claim.settings(seed)) for seed in SEEDS]
+            returns, errors = zip(*pairs, strict=True)
+            row = Row(number, claim, bounds, returns, mean(errors), frozenset(notes))
+        rows.append(row)
+    if not only:
+        draw(docs / "claims.png", rows)
+        text = page(rows)
+        run_folder.write(docs / "claims.md", lambda file: file.write_text(text, encoding="utf-8"))
+    return rows
+
+
+def memorize(settings: Settings) -> tuple[float, float]:
+    """Learn one sequence by heart: the mean return on fresh ones, and its standard error."""
+    learner = Supervised(settings)
+    sample = next(batches(settings.id, 1, seed=settings.seed, **settings.kwargs))
+    for _ in range(UPDATES):
+        known, _ = learner.learner.learn(sample)
+    assert known[0] == 1, "the one sequence has been learned by heart"
+    reached = evaluate(learner, settings.id, settings.kwargs, episodes=EPISODES)
+    return reached.mean_return, reached.standard_error
+
+
+def clock_alone() -> float:
+    """What a policy reaches on ``SeqClassify-v0`` that is shown nothing but the time step."""
+    length, threshold = 10, 0.25
+    label_zero = irwin_hall_cdf(length, threshold * length)[1:]
+    return float(np.maximum(label_zero, 1 - label_zero).mean())
+
+
+def _where(claim: Claim) -> str:
+    return named(claim.id, claim.kwargs)
+
+
+def table(rows: Sequence[Row]) -> Iterator[str]:
+    """The lines of a Markdown table."""
+    yield (
+        "| # | claim | environment | agent | expected | memoryless | clock | return "
+        "| memory score | verdict |"
+    )
+    yield "| ---: | --- | --- | --- | --- | ---: | ---: | ---: | ---: | --- |"
+    for row in rows:
+        claim, spread = row.claim, ""
+        if len(row.returns) > 1:
+            spread = f" ± {stdev(row.returns):.4f}"
+        score = f"{mean(row.scores):.3f}" if row.scores else "none needed"
+        yield (
+            f"| {row.number} | {claim.text} | {_where(claim)} | {claim.agent} | {claim.expected} "
+            f"| {row.bounds.memoryless:.4f} | {row.bounds.clock:.4f} "
+            f"| {mean(row.returns):.4f}{spread} | {score} | {verdict(row)} |"
+        )
+
+
+def verdict(row: Row) -> str:
+    """The last column."""
+    return "confirmed" if row.confirmed else "not confirmed"
+
+
+def page(rows: Sequence[Row]) -> str:
+    """The document, in Markdown."""
+    confirmed = sum(row.confirmed for row in rows)
+    lines = [
+        "# The tutorials' claims, measured",
+        "",
+        "What Jason Brownlee's tutorial on simple sequence prediction problems says or implies,",
+        "and the settings of three that followed it, each as an environment and an agent. Written",
+        "by `python -m agents claims`, verdicts included. "
+        f"{confirmed} of {len(rows)} rows are confirmed.",
+        "",
+        f"A return is the mean over {EPISODES:,} fresh episodes, and here over {len(SEEDS)} seeds,",
+        "± their standard deviation; the best is 1. *Memoryless* is the best policy that sees the",
+        "present observation only, *clock* the best that sees the time step too; both are exact.",
+        "The memory score is 0 at the clock and 1 at the best. `recurrent_ppo` learns from rewards;",
+        "the others learn from right answers. What is *expected*:",
+        "",
+        *(f"- *{name}*: {said}." for name, (_, said) in CHECKS.items()),
+        "",
+        f"*{MEMORIZED}*: the same network, shown the same one sequence {UPDATES:,} times, until it",
+        "has it by heart; the return is on others. `bilstm` sees whole sequences before it answers,",
+        "and could not act in them.",
+        "",
+        "![Return of each row beside chance, memoryless, clock and optimum](claims.png)",
+        "",
+    ]
+    for section, same in groupby(rows, key=lambda row: row.claim.section):
+        tutorial = SECTIONS[section]
+        lines += [f"## {section}", "", f"In [{tutorial}]({SITE}{LINKS[tutorial]}).", ""]
+        lines += [*table(list(same)), ""]
+    lines += ["## Made with", ""]
+    for note in sorted({note for row in rows for note in row.notes}):
+        lines += [note + ".", ""]
+    return "\n".join(lines)
+
+
+MARKS = {  # bound: (marker, size, colour, width of its edge)
+    "memoryless": ("s", 9, "tab:orange", 1.3),
+    "clock": ("x", 6, "tab:green", 1.5),
+    "chance": ("|", 13, "0.45", 1.5),
+}
+
+
+def draw(path: Path, rows: Sequence[Row]) -> None:
+    """Draw each row's return, a dot a seed, beside its bounds."""
+    heights: list[float] = []
+    titles: list[tuple[float, str]] = []
+    y = 0.0
+    for section, same in groupby(rows, key=lambda row: row.claim.section):
+        titles.append((y, section))
+        for _ in same:
+            y += 1
+            heights.append(y)
+        y += 1.3
+    inches = 0.2 * y + 0.9
+    figure = Figure(figsize=(10, inches), dpi=100)
+    axes = figure.add_axes((0.47, 0.45 / inches, 0.46, 1 - 0.9 / inches))
+    axes.set(xlim=(-0.02, 1.03), ylim=(y - 0.6, -0.6), yticks=[])
+    axes.set_xlabel("mean return")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.axvline(1, color="0.6", lw=1, ls=(0, (4, 3)), zorder=0, label="optimum")
+    beside: dict[str, Any] = {
+        "transform": axes.get_yaxis_transform(),
+        "va": "center",
+        "fontsize": 9,
+    }
+    for height, title in titles:
+        axes.text(-1.0, height, title, weight="bold", **beside)
+    for height, row in zip(heights, rows, strict=True):
+        axes.plot([0, 1], [height] * 2, color="0.9", lw=1, zorder=0)
+        axes.text(-0.96, height, f"{row.number}", ha="right", color="0.45", **beside)
+        axes.text(-0.94, height, row.claim.text, **beside)
+        axes.text(-0.03, height, row.claim.agent, ha="right", **beside)
+        good = row.confirmed
+        sign, color = ("\u2713", "tab:green") if good else ("\u2717 not confirmed", "tab:red")
+        axes.text(1.02, height, sign, color=color, **beside)
+        for i, value in enumerate(row.returns):
+            offset = 0.24 * (i - (len(row.returns) - 1) / 2)
+            axes.plot(value, height + offset, "o", ms=4, mec="none", color="tab:blue", zorder=3)
+    for name, (marker, size, color, width) in MARKS.items():
+        values = [getattr(row.bounds, name) for row in rows]
+        style: dict[str, Any] = {"ms": size, "mfc": "none", "mec": color, "mew": width}
+        axes.plot(values, heights, marker, label=name, zorder=2, **style)
+    axes.plot([], [], "o", ms=4, mec="none", color="tab:blue", label="return, a dot a seed")
+    figure.legend(loc="upper right", ncols=5, frameon=False, fontsize=9)
+    run_folder.write(path, lambda temporary: figure.savefig(temporary))

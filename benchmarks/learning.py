@@ -1,0 +1,307 @@
+"""Seconds of one core until problems are learned: recurrent PPO as it is, and that of `agents`.
+
+    python -m benchmarks.learning
+
+Learned means that the mean return of the last 1,000 training episodes, with the policy that
+explores, is 0.95. Only updates are timed: playing a rollout and learning from it. The candidates:
+
+- stock: ``sb3_contrib.RecurrentPPO``, by the best settings that were found for each problem, on the
+  same vector environment;
+- recurrent_ppo: that of `agents`, by its preset;
+- torch's gates: the same, but its gates begin as torch initialises them;
+- GAE, entropy: as recurrent_ppo, but with stock's advantages and its entropy bonus;
+- supervised: the same kind of network, told the right answers.
+
+Candidates take turns: all of them learn with one seed before any learns with the next, so that what
+else the machine does hits them all. A figure is the median over the seeds (the upper one, if they
+are even in number); a ratio is that of two medians of seconds. Who isn't there after ``--limit``
+seconds is shown as ``>120``, with the return that it reached, and its ratios are bounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from functools import partial
+from itertools import product
+from statistics import median_high, median_low
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from sb3_contrib import RecurrentPPO
+from tqdm import tqdm
+
+from agents.learners import Learner, make_learner
+from agents.presets import preset_settings
+from agents.settings import Gates, versions
+from agents.study import machine
+from agents.train import WINDOW
+from seqenvs.adapters.sb3 import make_sb3_env
+
+TARGET = 0.95
+TO_ONE: dict[str, Any] = {"num_values": 4, "framing": "many_to_one"}
+Row = tuple[str, dict[str, Any]]  # an environment and its parameters
+
+COMPARED: dict[str, Row] = {
+    "echo lag 4": ("SeqEcho-v0", {"lag": 4, "length": 14}),
+    "recall over 20": ("SeqRecallMedium-v0", {}),
+    "copy of 5": ("SeqCopy-v0", {}),
+    "classify 10": ("SeqClassify-v0", {}),
+}
+LONG: dict[str, Row] = {
+    "echo lag 8": ("SeqEchoMedium-v0", {}),
+    "echo lag 16": ("SeqEcho-v0", {"lag": 16, "length": 32}),
+    "recall over 50": ("SeqRecall-v0", {"length": 52, **TO_ONE}),
+    "recall over 200": ("SeqRecall-v0", {"length": 202, **TO_ONE}),
+    "copy of 10": ("SeqCopyMedium-v0", {}),
+}
+
+
+# What was found by hand for stock, tried with one seed each; arguments of `Stock`.
+STOCK: dict[str, dict[str, Any]] = {
+    "echo lag 4": {},
+    "recall over 20": {},
+    "copy of 5": {},
+    "classify 10": {},
+}
+ENTROPY = 0.01
+
+
+class Stock:
+    """``sb3_contrib.RecurrentPPO`` with the part of a `Learner` that is measured."""
+
+    def __init__(
+        self,
+        row: Row,
+        seed: int,
+        *,
+        num_envs: int = 64,
+        rollout: int = 32,  # least steps of each stream between updates; rounded up to episodes
+        epochs: int = 4,
+        minibatches: int = 4,
+        learning_rate: float = 3e-3,
+        hidden: int = 128,
+        critic_lstm: bool = False,  # of the critic's own; otherwise it shares the actor's
+    ) -> None:
+        id, kwargs = row
+        env: Any = make_sb3_env(id, num_envs, **kwargs)
+        longest = env.get_attr("problem")[0].num_steps[1]
+        rollout = longest * -(-rollout // longest)
+        self.env = env
+        self.model = RecurrentPPO(
+            "MlpLstmPolicy",
+            env,
+            n_steps=rollout,
+            batch_size=-(-rollout * num_envs // minibatches),
+            n_epochs=epochs,
+            learning_rate=learning_rate,
+            gamma=0.0,
+            ent_coef=ENTROPY,
+            policy_kwargs={
+                "lstm_hidden_size": hidden,
+                "shared_lstm": not critic_lstm,
+                "enable_critic_lstm": critic_lstm,
+            },
+            stats_window_size=rollout * num_envs,
+            seed=seed,
+            device="cpu",
+        )
+
+    @property
+    def steps(self) -> int:
+        """Time steps learned from so far."""
+        return int(self.model.num_timesteps)
+
+    def update(self) -> tuple[list[float], list[bool]]:
+        """Play a rollout and learn from it."""
+        before = self.env.episode_count
+        self.model.learn(self.model.n_steps * self.env.num_envs, reset_num_timesteps=False)
+        ended = self.env.episode_count - before
+        recent = list(self.model.ep_info_buffer or ())
+        return [float(each["r"]) for each in recent[len(recent) - ended :]], []
+
+
+Candidate = Learner | Stock
+Make = Callable[[str, Row, int], Candidate]  # from a row's name, the row and a seed
+
+
+def stock(name: str, row: Row, seed: int) -> Candidate:
+    """Make stock."""
+    return Stock(row, seed, **STOCK[name])
+
+
+def ours(**options: Any) -> Make:
+    """Make `recurrent_ppo`, by its preset but for these options."""
+
+    def make(name: str, row: Row, seed: int) -> Candidate:
+        return make_learner(preset_settings(*row, options=options, seed=seed))
+
+    return make
+
+
+def supervised(name: str, row: Row, seed: int) -> Candidate:
+    """Make the supervised `lstm`, as large as `recurrent_ppo` is."""
+    options = {"hidden": preset_settings(*row).options.hidden}
+    return make_learner(preset_settings(*row, "lstm", options, seed=seed))
+
+
+OURS = {"recurrent_ppo": ours()}
+CANDIDATES: dict[str, Make] = {
+    "stock": stock,
+    **OURS,
+    "torch's gates": ours(**{each.name: each.default for each in fields(Gates)}),
+    "GAE, entropy": ours(advantage="gae", entropy=ENTROPY),
+    "supervised": supervised,
+}
+
+
+class Run(NamedTuple):
+    """How a candidate went with a seed."""
+
+    seconds: float  # until it was there; infinite if it wasn't
+    steps: float
+    reached: float  # mean return at the end
+
+
+def measure(candidate: Candidate, limit: float, show: Callable[[str], object]) -> Run:
+    """Learn until the target or the limit."""
+    recent: deque[float] = deque(maxlen=WINDOW)
+    seconds = reached = 0.0
+    while seconds < limit:
+        began = time.perf_counter()
+        returns, _ = candidate.update()
+        seconds += time.perf_counter() - began
+        recent.extend(returns)
+        reached = float(np.mean(recent)) if recent else 0.0
+        show(f"{reached:.2f} after {seconds:.0f} s")
+        if len(recent) == WINDOW and reached >= TARGET:
+            return Run(seconds, candidate.steps, reached)
+    return Run(math.inf, math.inf, reached)
+
+
+@dataclass
+class Cell:
+    """A candidate on a problem: those of its runs that are done, one for each seed."""
+
+    limit: float
+    runs: list[Run] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Median, infinite where it isn't known."""
+        return median_high(run.seconds for run in self.runs) if self.runs else math.inf
+
+    def __str__(self) -> str:
+        if not self.runs:
+            return f"{'-':>7}{'':8}"
+        if self.seconds == math.inf:
+            reached = median_low(run.reached for run in self.runs)
+            return f"{f'>{self.limit:g}':>7}{f'at {reached:.2f}':>8}"
+        steps = median_high(run.steps for run in self.runs)
+        short = f"{steps / 1e6:.2f}M" if steps >= 1e6 else f"{steps / 1e3:.0f}k"
+        return f"{self.seconds:7.1f}{short:>8}"
+
+
+def ratio(one: Cell, other: Cell) -> str:
+    """How many times the other's seconds the one takes, or a bound of it."""
+    if one.seconds == other.seconds == math.inf or not (one.runs and other.runs):
+        return "-"
+    if one.seconds == math.inf:
+        return f">={math.floor(10 * one.limit / other.seconds) / 10}"
+    if other.seconds == math.inf:
+        return f"<={math.ceil(10 * one.seconds / other.limit) / 10}"
+    return f"{one.seconds / other.seconds:.1f}"
+
+
+def line(name: str, cells: dict[str, Cell]) -> str:
+    """A row of a table."""
+    text = f"{name:<15}" + "".join(str(cell) for cell in cells.values())
+    if len(cells) > 1:
+        text += f"{ratio(cells['stock'], cells['recurrent_ppo']):>9}"
+        text += f"{ratio(cells['recurrent_ppo'], cells['supervised']):>8}"
+    return text
+
+
+def run_table(
+    title: str, rows: dict[str, Row], makes: dict[str, Make], limit: float, seeds: int, bar: Any
+) -> None:
+    """Measure row by row, and print each when it is done or, by Ctrl-C, as far as it is."""
+
+    def write(text: str) -> None:
+        bar.write(text.rstrip(), file=sys.stdout)
+        sys.stdout.flush()
+
+    def show(what: str, how: str) -> None:
+        bar.set_postfix_str(f"{what}: {how}", refresh=False)
+        bar.update(0)
+
+    if not rows:
+        return
+    both = len(makes) > 1
+    write(f"\n{title}".rstrip(" "))
+    write(f"{'':15}{''.join(f'{name:>15}' for name in makes)}{'   stock/   ours/' * both}")
+    write(f"{'':15}{'      s   steps' * len(makes)}{'     ours superv.' * both}")
+    for name, row in rows.items():
+        cells = {candidate: Cell(limit) for candidate in makes}
+        try:
+            for seed, (candidate, make) in product(range(seeds), makes.items()):
+                what = f"{name}, {candidate}, seed {seed}"
+                run = measure(make(name, row, seed), limit, partial(show, what))
+                cells[candidate].runs.append(run)
+                bar.update()
+        finally:
+            if any(cell.runs for cell in cells.values()):
+                write(line(name, cells))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and print; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.learning", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="default: %(default)s")
+    parser.add_argument(
+        "--limit", type=float, default=120, help="seconds of a run; default: %(default)s"
+    )
+    parser.add_argument(
+        "--long-limit", type=float, default=300, help="of one in the second table; %(default)s"
+    )
+    parser.add_argument("--only", default="", metavar="NAME", help="rows whose names hold this")
+    parser.add_argument("--skip-long", action="store_true", help="leave out the second table")
+    args = parser.parse_args(arguments)
+    if args.seeds < 1 or min(args.limit, args.long_limit) <= 0:
+        parser.error("--seeds, --limit and --long-limit must be above 0")
+    compared = {name: row for name, row in COMPARED.items() if args.only in name}
+    long = {name: row for name, row in LONG.items() if args.only in name and not args.skip_long}
+    if not compared and not long:
+        parser.error(f"--only must be part of one of {', '.join([*COMPARED, *LONG])}")
+
+    torch.set_num_threads(1)
+    made_of = ", ".join(f"{name} {version}" for name, version in list(versions().items())[:-1])
+    print(
+        f"Seconds and steps to a mean return of {TARGET} over the last {WINDOW:,} episodes\n"
+        f"{made_of},\n{machine()}, {torch.get_num_threads()} thread; median of {args.seeds} seeds"
+    )
+    total = args.seeds * (len(compared) * len(CANDIDATES) + len(long) * len(OURS))
+    interval = 1 if sys.stderr.isatty() else 30
+    with tqdm(total=total, unit="run", mininterval=interval, miniters=0, leave=False) as bar:
+        try:
+            for make in CANDIDATES.values():  # warm up
+                name, row = "classify 10", COMPARED["classify 10"]
+                measure(make(name, row, 0), min(0.5, args.limit), lambda _: None)
+            run_table("", compared, CANDIDATES, args.limit, args.seeds, bar)
+            run_table("What stock did not solve", long, OURS, args.long_limit, args.seeds, bar)
+        except KeyboardInterrupt:
+            bar.write("Interrupted: the last row may be of fewer seeds.", file=sys.stdout)
+            return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
