@@ -191,7 +191,7 @@ SEQ2SEQ = ("encoder_decoder",)
 _ROWS: list[tuple[str, str, str, dict[str, Any], tuple[str, ...], str, dict[str, Any]]] = [
     (_NEXT, "Next value of a sequence: an MLP can", _N, {}, MLP, SOLVED, FINE),
     (_NEXT, "Next value after a window: an MLP can", _N, END, MLP, SOLVED, FINE),
-    (_NEXT, "Next value: memory does no harm", _N, {}, BOTH, SOLVED, {}),
+    (_NEXT, "Next value: an LSTM can, too", _N, {}, BOTH, SOLVED, {}),
     (_RECALL, "Recall, asked at each step: an MLP can't", _R, {}, MLP, MEMORYLESS, {}),
     (_RECALL, "Recall, asked at each step: an LSTM can", _R, {}, BOTH, SOLVED, {}),
     (_RECALL, "Recall, asked at the end: an MLP can't", _R, END, MLP, MEMORYLESS, {}),
@@ -199,27 +199,35 @@ _ROWS: list[tuple[str, str, str, dict[str, Any], tuple[str, ...], str, dict[str,
     (_ECHO, "Echo with lag 0: an MLP can", _E, {"lag": 0}, MLP, SOLVED, {}),
     (_ECHO, "Echo with lag 1: an MLP can't", _E, {}, MLP, MEMORYLESS, {}),
     (_ECHO, "Echo with lag 1: an LSTM can", _E, {}, BOTH, SOLVED, {}),
-    (_ECHO, "Echo from further back, lag 4", _E, LAG_4, BOTH, SOLVED, {}),
-    (_ECHO, "Echo the 5th of ten at the end", _E, FIFTH, BOTH, SOLVED, {}),
-    (_ECHO, "New sequences each time: learned", _E, {}, LSTM, SOLVED, {}),
-    (_ECHO, "One sequence by heart: not", _E, {}, (MEMORIZED,), FORGETS, {}),
+    (_ECHO, "Echo from further back, lag 4: an LSTM can", _E, LAG_4, BOTH, SOLVED, {}),
+    (_ECHO, "Echo the 5th of ten, at the end: an LSTM can", _E, FIFTH, BOTH, SOLVED, {}),
+    (_ECHO, "A new sequence each time: echo is learned", _E, {}, LSTM, SOLVED, {}),
+    (_ECHO, "One sequence by heart: others not echoed", _E, {}, (MEMORIZED,), FORGETS, {}),
     (_COPY, "Copy the whole: an MLP can't", _C, {}, MLP, MEMORYLESS, {}),
     (_COPY, "Copy the whole: an LSTM can", _C, {}, BOTH, SOLVED, {}),
-    (_COPY, "Copy the whole: encoder-decoder", _C, {}, SEQ2SEQ, SOLVED, {}),
-    (_COPY, "Copy the whole, in one answer", _C, END, LSTM, SOLVED, {}),
+    (_COPY, "Copy the whole: an encoder-decoder can", _C, {}, SEQ2SEQ, SOLVED, {}),
+    (_COPY, "Copy the whole, in one answer: an LSTM can", _C, END, LSTM, SOLVED, {}),
     (_COPY, "Copy a part: an MLP can't", _C, PART, MLP, MEMORYLESS, {}),
     (_COPY, "Copy a part: an LSTM can", _C, PART, BOTH, SOLVED, {}),
-    (_COPY, "Copy a part: encoder-decoder", _C, PART, SEQ2SEQ, SOLVED, {}),
+    (_COPY, "Copy a part: an encoder-decoder can", _C, PART, SEQ2SEQ, SOLVED, {}),
     (_CLASSIFY, "Classify: an MLP can't", _S, {}, MLP, MEMORYLESS, {}),
-    (_CLASSIFY, "Classify: a clock reaches", _S, {}, (CLOCK,), CLOCK_ALONE, {}),
+    (_CLASSIFY, "Classify: a clock alone reaches 0.8892", _S, {}, (CLOCK,), CLOCK_ALONE, {}),
     (_CLASSIFY, "Classify: an LSTM passes 0.99", _S, {}, BOTH, SOLVED, {}),
-    (_INTEGERS, "Echo the present one: LSTM of 15", _E, PRESENT, LSTM, SOLVED, LSTM_15),
-    (_INTEGERS, "The one before, out of context: no", _E, NO_CONTEXT, MLP, MEMORYLESS, {}),
-    (_INTEGERS, "The one before, of five: LSTM of 50", _E, OF_FIVE, LSTM, SOLVED, LSTM_50),
-    (_SEQUENCES, "5 in, 5 out as shown: LSTM of 20", _C, AS_SHOWN, LSTM, SOLVED, LSTM_20),
-    (_SEQUENCES, "5 in, 5 out afterwards: 150 units", _C, WIDE, SEQ2SEQ, SOLVED, OF_150),
-    (_SEQUENCES, "5 in, 2 out: 150 units", _C, FIRST_2, SEQ2SEQ, SOLVED, OF_150),
-    (_BOTH_WAYS, "Cumulative sum: 20 units", _S, {}, ("lstm", "bilstm"), SOLVED, SUM_20),
+    (_INTEGERS, "Echo the present one of 100: LSTM of 15", _E, PRESENT, LSTM, SOLVED, LSTM_15),
+    (_INTEGERS, "Echo the one before, not seen: an MLP can't", _E, NO_CONTEXT, MLP, MEMORYLESS, {}),
+    (_INTEGERS, "Echo the one before, of five: LSTM of 50", _E, OF_FIVE, LSTM, SOLVED, LSTM_50),
+    (_SEQUENCES, "5 in, 5 out as they come: LSTM of 20", _C, AS_SHOWN, LSTM, SOLVED, LSTM_20),
+    (_SEQUENCES, "5 in, 5 out afterwards: 150 units each", _C, WIDE, SEQ2SEQ, SOLVED, OF_150),
+    (_SEQUENCES, "5 in, 2 out: 150 units each", _C, FIRST_2, SEQ2SEQ, SOLVED, OF_150),
+    (
+        _BOTH_WAYS,
+        "Cumulative sum: 20 units, one way or both",
+        _S,
+        {},
+        ("lstm", "bilstm"),
+        SOLVED,
+        SUM_20,
+    ),
 ]
 CLAIMS = [
     Claim(section, text, id, kwargs, agent, expected, given)
@@ -304,20 +312,15 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
     )
     yield "| ---: | --- | --- | --- | --- | ---: | ---: | ---: | ---: | --- |"
     for row in rows:
-        claim, spread = row.claim, ""
-        if len(row.returns) > 1:
-            spread = f" ± {stdev(row.returns):.4f}"
+        claim = row.claim
+        spread = f" ± {stdev(row.returns):.4f}" if len(row.returns) > 1 else ""
+        verdict = "confirmed" if row.confirmed else "not confirmed"
         score = f"{mean(row.scores):.3f}" if row.scores else "none needed"
         yield (
             f"| {row.number} | {claim.text} | {_where(claim)} | {claim.agent} | {claim.expected} "
             f"| {row.bounds.memoryless:.4f} | {row.bounds.clock:.4f} "
-            f"| {mean(row.returns):.4f}{spread} | {score} | {verdict(row)} |"
+            f"| {mean(row.returns):.4f}{spread} | {score} | {verdict} |"
         )
-
-
-def verdict(row: Row) -> str:
-    """The last column."""
-    return "confirmed" if row.confirmed else "not confirmed"
 
 
 def page(rows: Sequence[Row]) -> str:
@@ -334,21 +337,23 @@ def page(rows: Sequence[Row]) -> str:
         f"A return is the mean over {EPISODES:,} fresh episodes, and here over {len(SEEDS)} seeds,",
         "± their standard deviation; the best is 1. *Memoryless* is the best policy that sees the",
         "present observation only, *clock* the best that sees the time step too; both are exact.",
-        "The memory score is 0 at the clock and 1 at the best. `recurrent_ppo` learns from rewards;",
-        "the others learn from right answers. What is *expected*:",
+        "The memory score is 0 at the clock and 1 at the best. `recurrent_ppo` learns from",
+        "rewards, the others from right answers. What is *expected*:",
         "",
         *(f"- *{name}*: {said}." for name, (_, said) in CHECKS.items()),
         "",
         f"*{MEMORIZED}*: the same network, shown the same one sequence {UPDATES:,} times, until it",
-        "has it by heart; the return is on others. `bilstm` sees whole sequences before it answers,",
-        "and could not act in them.",
+        "has it by heart; the return is on others. `bilstm` sees a whole sequence before it answers.",
         "",
         "![Return of each row beside chance, memoryless, clock and optimum](claims.png)",
         "",
     ]
+    tutorial = ""
     for section, same in groupby(rows, key=lambda row: row.claim.section):
-        tutorial = SECTIONS[section]
-        lines += [f"## {section}", "", f"In [{tutorial}]({SITE}{LINKS[tutorial]}).", ""]
+        lines += [f"## {section}", ""]
+        if SECTIONS[section] != tutorial:
+            tutorial = SECTIONS[section]
+            lines += [f"[{tutorial}]({SITE}{LINKS[tutorial]})", ""]
         lines += [*table(list(same)), ""]
     lines += ["## Made with", ""]
     for note in sorted({note for row in rows for note in row.notes}):
@@ -376,9 +381,9 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
         y += 1.3
     inches = 0.2 * y + 0.9
     figure = Figure(figsize=(10, inches), dpi=100)
-    axes = figure.add_axes((0.47, 0.45 / inches, 0.46, 1 - 0.9 / inches))
+    axes = figure.add_axes((0.49, 0.45 / inches, 0.46, 1 - 0.9 / inches))
     axes.set(xlim=(-0.02, 1.03), ylim=(y - 0.6, -0.6), yticks=[])
-    axes.set_xlabel("mean return")
+    axes.set_xlabel("mean return        \u2713 confirmed   \u2717 not confirmed")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.axvline(1, color="0.6", lw=1, ls=(0, (4, 3)), zorder=0, label="optimum")
     beside: dict[str, Any] = {
@@ -393,9 +398,8 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
         axes.text(-0.96, height, f"{row.number}", ha="right", color="0.45", **beside)
         axes.text(-0.94, height, row.claim.text, **beside)
         axes.text(-0.03, height, row.claim.agent, ha="right", **beside)
-        good = row.confirmed
-        sign, color = ("\u2713", "tab:green") if good else ("\u2717 not confirmed", "tab:red")
-        axes.text(1.02, height, sign, color=color, **beside)
+        sign, color = ("\u2713", "tab:green") if row.confirmed else ("\u2717", "tab:red")
+        axes.text(1.04, height, sign, color=color, **beside)
         for i, value in enumerate(row.returns):
             offset = 0.24 * (i - (len(row.returns) - 1) / 2)
             axes.plot(value, height + offset, "o", ms=4, mec="none", color="tab:blue", zorder=3)

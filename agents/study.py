@@ -140,13 +140,13 @@ def run_all(
         try:
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                waiting |= {pool.submit(_run, each, work) for each in islice(rest, len(done))}
                 for future in done:
                     result = future.result()
                     results[result.key] = result
                     write_results(results.values(), path)
                     bar.update()
                     bar.write(line(result))
+                waiting |= {pool.submit(_run, each, work) for each in islice(rest, len(done))}
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise

@@ -65,10 +65,10 @@ LONG: dict[str, Row] = {
 
 # What was found by hand for stock, tried with one seed each; arguments of `Stock`.
 STOCK: dict[str, dict[str, Any]] = {
-    "echo lag 4": {},
-    "recall over 20": {},
-    "copy of 5": {},
-    "classify 10": {},
+    "echo lag 4": {"hidden": 64, "learning_rate": 5e-3},
+    "recall over 20": {"rollout": 1, "minibatches": 1, "epochs": 10},
+    "copy of 5": {"hidden": 64, "learning_rate": 1e-2},
+    "classify 10": {"rollout": 1, "minibatches": 1, "hidden": 64, "learning_rate": 1e-2},
 }
 ENTROPY = 0.01
 
