@@ -20,7 +20,7 @@ class Row(NamedTuple):
 
     Attributes:
         steps: Steps of all streams together, so far.
-        seconds: Time spent training, so far.
+        seconds: Processor time spent learning, so far.
         episodes: Episodes that ended, so far.
         mean_return: With the exploring policy, so a little below what `evaluate` finds.
         success_rate: Part of the episodes in which every answer was right.

@@ -173,7 +173,7 @@ _ROWS: _Rows = [
         "SeqClassify-v0",
         {},
         {
-            "recurrent_ppo": ({**SLOW, "chrono": 10}, 0.995),
+            "recurrent_ppo": ({"chrono": 10}, 0.995),
             "rnn": (SLOWER, 0.996),
             "gru": ({}, 0.996),
             "lstm": (SLOWER, 0.997),

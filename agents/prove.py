@@ -51,7 +51,7 @@ def page(results: Sequence[Result]) -> str:
         "# Presets",
         "",
         "What `python -m agents train ID --agent NAME` uses, and what it reached: medians over the",
-        f"seeds of steps and of seconds spent learning, and the mean return over {EPISODES:,} fresh",
+        f"seeds of steps and of seconds of processor time, and the mean return over {EPISODES:,} fresh",
         "episodes of each seed. *Solved* is a memory score of at least 0.9, or where no memory is",
         "needed, a return of at least 0.99. Every run is a line of `agents/results.json`.",
         "",

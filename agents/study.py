@@ -40,7 +40,7 @@ class Result:
         agent: Who learned.
         seed: Of the run.
         steps: Time steps learned from.
-        seconds: Time spent in updates, beside another run on two cores.
+        seconds: Processor time spent learning, on one thread.
         mean_return: Over 1,000 fresh episodes.
         standard_error: Of that.
         success_rate: Part of the episodes in which every answer was right.

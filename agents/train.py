@@ -68,14 +68,14 @@ class Training:
 
     @property
     def seconds(self) -> float:
-        """Time spent in updates."""
+        """Processor time spent in updates; they run on one thread."""
         return self.curve[-1].seconds if self.curve else 0.0
 
     def update(self) -> None:
         """Learn once, and add a point to the curve."""
-        began = time.perf_counter()
+        began = time.process_time()
         returns, successes = self.learner.update()
-        seconds = self.seconds + time.perf_counter() - began
+        seconds = self.seconds + time.process_time() - began
         self.recent.extend(returns)
         self.episodes += len(returns)
         mean_return, score = float(np.mean(returns)), None

@@ -213,7 +213,12 @@ def test_weights_come_from_the_global_generator() -> None:
         ("window_mlp", {"window": 0}, ValueError, "window must be an int at least 1, got 0"),
         ("lstm", {"forget_bias": "1"}, TypeError, "forget_bias must be a number or None, got '1'"),
         ("lstm", {"forget_bias": math.nan}, ValueError, "forget_bias must be finite"),
-        ("lstm", {"forget_bias": 1.0, "chrono": 9}, ValueError, "forget_bias and chrono can.t be given together"),
+        (
+            "lstm",
+            {"forget_bias": 1.0, "chrono": 9},
+            ValueError,
+            "forget_bias and chrono can.t be given together",
+        ),
         ("gru", {"chrono": 2}, ValueError, "chrono must be an int at least 3, got 2"),
         ("gru", {"orthogonal": "yes"}, ValueError, "orthogonal must be one of False, True"),
         ("rnn", {"forget_bias": 1.0}, ValueError, "forget_bias must be left out for rnn, got 1.0"),
