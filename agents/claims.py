@@ -260,7 +260,7 @@ def run_claims(
     if not chosen:
         raise ValueError(f"no claim has {only!r} in its section, text, environment or agent")
     wanted = [claim.settings(seed) for _, claim in chosen if claim.trained for seed in SEEDS]
-    results = run_all(wanted, jobs=jobs, work=work, path=path)
+    results = run_all(wanted, jobs=jobs, work=work, path=path) if wanted else {}
     rows = []
     for number, claim in chosen:
         bounds = find_problem(claim.id, claim.kwargs).bounds()
@@ -315,7 +315,7 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         claim = row.claim
         spread = f" ± {stdev(row.returns):.4f}" if len(row.returns) > 1 else ""
         verdict = "confirmed" if row.confirmed else "not confirmed"
-        score = f"{mean(row.scores):.3f}" if row.scores else "none needed"
+        score = f"{round(mean(row.scores), 3) + 0.0:.3f}" if row.scores else "none needed"
         yield (
             f"| {row.number} | {claim.text} | {_where(claim)} | {claim.agent} | {claim.expected} "
             f"| {row.bounds.memoryless:.4f} | {row.bounds.clock:.4f} "

@@ -37,6 +37,7 @@ class Preset:
 # store where one value is to be kept. What a network learns with is the best of a few tries.
 DELAY = {"delay_line": 4.0}
 HOLD = {"hold": 5.0}
+ENCODER_DECODER = {"orthogonal": True, "forget_bias": 1.0, "hidden": 150}
 SLOW = {"learning_rate": 3e-3}
 SLOWER = {"learning_rate": 2e-3}
 
@@ -49,9 +50,9 @@ _ROWS: _Rows = [
         {},
         {
             "recurrent_ppo": ({}, 0.99),
-            "mlp": ({}, 0.995),
+            "mlp": ({"learning_rate": 1e-3}, 0.997),
             "rnn": (SLOW, 0.995),
-            "gru": ({}, 0.995),
+            "gru": (SLOW, 0.995),
             "lstm": ({}, 0.995),
             "lru": ({}, 0.995),
             "transformer": (SLOW, 0.995),
@@ -61,8 +62,8 @@ _ROWS: _Rows = [
         "SeqNext-v0",
         {"framing": "many_to_one"},
         {
-            "recurrent_ppo": ({"learning_rate": 1e-3, "log_std": -3.0}, 0.99),
-            "mlp": (SLOW, 0.996),
+            "recurrent_ppo": ({**SLOW, "critic_lstm": True}, 0.992),
+            "mlp": ({"learning_rate": 1e-3}, 0.997),
             "lstm": ({}, 0.996),
         },
     ),
@@ -71,8 +72,8 @@ _ROWS: _Rows = [
         {},
         {
             "recurrent_ppo": (
-                {"learning_rate": 1e-3, "num_envs": 256, "minibatches": 4, "clip_range": 0.4},
-                0.985,
+                {"learning_rate": 1e-3, "num_envs": 256, "minibatches": 4, "critic_lstm": True},
+                0.99,
             ),
             "lstm": ({}, 0.995),
         },
@@ -100,6 +101,11 @@ _ROWS: _Rows = [
         "SeqRecall-v0",
         {"length": 52, "num_values": 4, "framing": "many_to_one"},
         {"recurrent_ppo": ({"hold": 7.0, "num_envs": 32}, 0.97), "lstm": ({"hold": 7.0}, 0.98)},
+    ),
+    (
+        "SeqRecall-v0",
+        {"length": 202, "num_values": 4, "framing": "many_to_one"},
+        {"recurrent_ppo": ({"hold": 7.0, "num_envs": 32, "critic_lstm": True}, 0.97)},
     ),
     (
         "SeqEcho-v0",
@@ -140,6 +146,28 @@ _ROWS: _Rows = [
             "lstm": ({**DELAY, **SLOW, "hidden": 128}, 0.98),
         },
     ),
+    # The settings of the follow-up tutorials, see agents/claims.py.
+    (
+        "SeqEcho-v0",
+        {"lag": 0, "length": 25, "num_symbols": 100},
+        {"lstm": ({"hidden": 15}, 0.995)},
+    ),
+    (
+        "SeqEcho-v0",
+        {"lag": 1, "length": 5, "num_symbols": 100, "framing": "many_to_one"},
+        {"lstm": ({"hidden": 50}, 0.98)},
+    ),
+    (
+        "SeqCopy-v0",
+        {"num_symbols": 100, "framing": "one_to_one"},
+        {"lstm": ({"hidden": 20}, 0.995)},
+    ),
+    ("SeqCopy-v0", {"num_symbols": 100}, {"encoder_decoder": (ENCODER_DECODER, 0.98)}),
+    (
+        "SeqCopy-v0",
+        {"num_symbols": 100, "output_length": 2},
+        {"encoder_decoder": (ENCODER_DECODER, 0.98)},
+    ),
     ("SeqEchoHard-v0", {}, {"lru": ({**SLOW, "hidden": 128}, 0.97)}),
     (
         "SeqCopy-v0",
@@ -151,10 +179,17 @@ _ROWS: _Rows = [
             "lstm": (DELAY, 0.99),
             "lru": ({}, 0.99),
             "transformer": (SLOW, 0.99),
-            "encoder_decoder": ({"orthogonal": True, "forget_bias": 1.0, "hidden": 128}, 0.98),
+            "encoder_decoder": ({**ENCODER_DECODER, "hidden": 128}, 0.98),
         },
     ),
-    ("SeqCopy-v0", {"framing": "many_to_one"}, {"lstm": (DELAY, 0.98)}),
+    (
+        "SeqCopy-v0",
+        {"framing": "many_to_one"},
+        {
+            "recurrent_ppo": ({**DELAY, "num_envs": 256, "critic_lstm": True}, 0.98),
+            "lstm": (DELAY, 0.98),
+        },
+    ),
     (
         "SeqCopy-v0",
         {"framing": "one_to_one"},
@@ -177,7 +212,7 @@ _ROWS: _Rows = [
             "rnn": (SLOWER, 0.996),
             "gru": ({}, 0.996),
             "lstm": (SLOWER, 0.997),
-            "bilstm": (SLOW, 0.996),
+            "bilstm": ({**SLOW, "hidden": 20, "forget_bias": 3.0}, 0.997),
             "lru": (SLOWER, 0.997),
             "transformer": (SLOW, 0.996),
         },

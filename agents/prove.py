@@ -1,4 +1,4 @@
-"""Run every preset with three seeds, and write what they reached: `results.json`, docs/presets.md."""
+"""Run every preset with three seeds: `results.json` and docs/presets.md say what they reached."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def page(results: Sequence[Result]) -> str:
         "# Presets",
         "",
         "What `python -m agents train ID --agent NAME` uses, and what it reached: medians over the",
-        f"seeds of steps and of seconds of processor time, and the mean return over {EPISODES:,} fresh",
-        "episodes of each seed. *Solved* is a memory score of at least 0.9, or where no memory is",
+        "seeds of steps and of seconds of processor time, and the mean return over",
+        f"{EPISODES:,} fresh episodes of each seed. *Solved* is a memory score of at least 0.9, or where no memory is",
         "needed, a return of at least 0.99. Every run is a line of `agents/results.json`.",
         "",
         "Written by `python -m agents prove`, with two runs side by side, one thread each.",

@@ -61,7 +61,12 @@ class PPOOptions(Gates):
     clip_range: float = _setting(0.2, "by how much an answer's probability may change in an update")
     max_grad_norm: float = _setting(0.5, "a longer gradient is shortened to this")
     cell: str = _setting("lstm", "'lstm' or 'gru'")
-    hidden: int = _setting(64, "units of the cell, which the critic shares")
+    hidden: int = _setting(64, "units of the cell")
+    critic_lstm: bool = _setting(
+        False,
+        "a cell of the critic's own; otherwise it reads the actor's, which need not know when "
+        "an answer is due",
+    )
     head: int = _setting(64, "tanh units between the cell and the answer; 0 for none")
     log_std: float = _setting(-2.0, "for Box answers, logarithm of the first standard deviation")
 
@@ -78,6 +83,7 @@ class PPOOptions(Gates):
             _check_number(name, getattr(self, name))
         check_choice("advantage", self.advantage, ("auto", "outcome", "gae"))
         check_choice("cell", self.cell, ("lstm", "gru"))
+        check_choice("critic_lstm", self.critic_lstm, (False, True))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,7 @@ class Training:
         target = self.settings.target
         if self.bounds is not None and not self.learner.remembers:
             error = float(np.std(self.recent)) / WINDOW**0.5
-            target = min(target, self.bounds.memoryless - 2 * error)
+            target = min(target, self.bounds.memoryless - error)
         return float(np.mean(self.recent)) >= target
 
     @property
