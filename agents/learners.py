@@ -275,6 +275,7 @@ class Supervised(Learner):
             settings.agent,
             blank=blank if settings.agent == "encoder_decoder" else None,
             learning_rate=options.learning_rate,
+            anneal=options.anneal,
             max_grad_norm=options.max_grad_norm,
             tolerance=self.problem.tolerance,
             seed=settings.seed,

@@ -191,14 +191,18 @@ class Network(nn.Module, ABC):
     sees_future: ClassVar[bool] = False
     remembers: ClassVar[bool] = True
     gated: ClassVar[bool] = False
-    head: Callable[[Tensor], Tensor]  # the last layer, or all
+    head: Callable[[Tensor], Tensor]  # the last layers, of one time step alone
 
     def __init__(self, num_inputs: int, num_outputs: int, options: NetworkOptions) -> None:
         super().__init__()
 
     @abstractmethod
+    def features(self, x: Tensor) -> Tensor:
+        """What the head reads: (B, T, F) float32 to (B, T, ...) float32."""
+
     def forward(self, x: Tensor) -> Tensor:
         """Whole episodes from their start: (B, T, F) float32 to (B, T, outputs) float32."""
+        return self.head(self.features(x))
 
     @abstractmethod
     def initial_state(self, size: int) -> State:
@@ -240,8 +244,8 @@ class MLP(Network):
         super().__init__(num_inputs, num_outputs, options)
         self.head = _mlp(num_inputs, num_outputs, options)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(x)
+    def features(self, x: Tensor) -> Tensor:
+        return x
 
     def initial_state(self, size: int) -> State:
         return ()
@@ -258,10 +262,10 @@ class WindowMLP(Network):
         self.num_inputs, self.before = num_inputs, options.window - 1
         self.head = _mlp(num_inputs * options.window, num_outputs, options)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
         padded = functional.pad(x, (0, 0, self.before, 0))
         windows = padded.unfold(1, self.before + 1, 1).transpose(2, 3)
-        return self.head(windows.flatten(2))
+        return windows.flatten(2)
 
     def initial_state(self, size: int) -> State:
         return (torch.zeros(size, self.before, self.num_inputs),)
@@ -285,8 +289,9 @@ class _Recurrent(Network):
             init_gates(self.rnn, **options.gates)
         self.head = nn.Linear(options.hidden, num_outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.rnn(x)[0])
+    def features(self, x: Tensor) -> Tensor:
+        hidden: Tensor = self.rnn(x)[0]
+        return hidden
 
     def initial_state(self, size: int) -> State:
         return (torch.zeros(size, *self.state_shape),) * self.state_parts
@@ -337,8 +342,9 @@ class BiLSTM(Network):
         init_gates(self.rnn, **options.gates)
         self.head = nn.Linear(2 * options.hidden, num_outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.rnn(x)[0])
+    def features(self, x: Tensor) -> Tensor:
+        hidden: Tensor = self.rnn(x)[0]
+        return hidden
 
     def initial_state(self, size: int) -> State:
         raise TypeError("bilstm sees the future: it reads whole sequences, and can't act by steps")
@@ -375,12 +381,17 @@ class EncoderDecoder(Network):
             init_gates(rnn, **options.gates)
         self.head = nn.Linear(hidden, num_outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
         shown = (x != self.blank).any(-1)
         counts, steps = shown.sum(1), x.shape[1]
         fewest = int(counts.min())
         if fewest == 0 or (shown[:, 1:] > shown[:, :-1]).any():
-            return self.unroll(x)  # a blank stands before or among the inputs, not below them
+            # A blank stands before or among the inputs, not below them.
+            state, hidden = self.initial_state(len(x)), []
+            for now in x.unbind(1):
+                output, state = self._advance(now, state)
+                hidden.append(output)
+            return torch.stack(hidden, 1)
         packed = pack_padded_sequence(x, counts, batch_first=True, enforce_sorted=False)
         outputs, state = self.encoder(packed)
         encoded, _ = pad_packed_sequence(outputs, batch_first=True, total_length=steps)
@@ -390,12 +401,16 @@ class EncoderDecoder(Network):
             place = (torch.arange(steps) - counts[:, None]).clamp(min=0)[..., None]
             decoded = decoded.gather(1, place.expand(-1, -1, decoded.shape[2]))
             encoded = torch.where(shown[..., None], encoded, decoded)
-        return self.head(encoded)
+        return encoded
 
     def initial_state(self, size: int) -> State:
         return (torch.zeros(size, *self.state_shape),) * 4
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        hidden, after = self._advance(x, state)
+        return self.head(hidden), after
+
+    def _advance(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         before = _swap(state)
         shown = (x != self.blank).any(-1)[:, None]
         encoded, read = self.encoder(x[:, None], before[:2])
@@ -403,7 +418,7 @@ class EncoderDecoder(Network):
         hidden = torch.where(shown, encoded[:, 0], decoded[:, 0])
         # Until the first blank the decoder's state follows the encoder's.
         pairs = zip((*read, *read), (*before[:2], *written), strict=True)
-        return self.head(hidden), _swap(tuple(torch.where(shown, *pair) for pair in pairs))
+        return hidden, _swap(tuple(torch.where(shown, *pair) for pair in pairs))
 
 
 class _Attention(nn.Module):
@@ -463,14 +478,14 @@ class Transformer(Network):
                 f"steps={self.steps}"
             )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
         self._check(x.shape[1])
         hidden = self.embed(x) + self.positions[: x.shape[1]]
         for block in self.blocks:
             query, key, value = block.ask(hidden)
             attended = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
             hidden = block.tell(hidden, attended)
-        return self.head(hidden)
+        return hidden
 
     def initial_state(self, size: int) -> State:
         cache = torch.zeros(size, *self.cache_shape)
@@ -549,8 +564,8 @@ class LRU(Network):
         )
         self.head = nn.Linear(options.hidden, num_outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = self.embed(x)
+    def features(self, x: Tensor) -> Tensor:
+        hidden: Tensor = self.embed(x)
         for block in self.blocks:
             normed, state = block.drive(hidden)
             power, reach = block.eigenvalues(), 1
@@ -559,7 +574,7 @@ class LRU(Network):
                 earlier = functional.pad(power * state[:, :-reach], (0, 0, reach, 0))
                 state, power, reach = state + earlier, power * power, 2 * reach
             hidden = block.read(hidden, normed, state)
-        return self.head(hidden)
+        return hidden
 
     def initial_state(self, size: int) -> State:
         return (torch.zeros(size, *self.state_shape, dtype=torch.complex64),)

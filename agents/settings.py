@@ -95,6 +95,9 @@ class SupervisedOptions(Gates):
     )
     batch_size: int = _setting(32, "episodes in an update")
     learning_rate: float = _setting(1e-2, "step size of Adam")
+    anneal: int | None = _setting(
+        None, "time steps over which the step size falls evenly to a hundredth"
+    )
     max_grad_norm: float = _setting(1.0, "a longer gradient is shortened to this")
     hidden: int = _setting(64, "units of a layer")
     layers: int = _setting(1, "layers above each other")
@@ -105,6 +108,8 @@ class SupervisedOptions(Gates):
         check_choice("source", self.source, SOURCES)
         for name in ("batch_size", "hidden", "layers", "window"):
             check_int(name, getattr(self, name), 1)
+        if self.anneal is not None:
+            check_int("anneal", self.anneal, 1)
         for name in ("learning_rate", "max_grad_norm"):
             _check_positive(name, getattr(self, name))
 

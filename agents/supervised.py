@@ -20,6 +20,8 @@ from agents.networks import NetworkOptions, make_network
 from seqenvs.problem import check_int
 from seqenvs.supervised import Samples
 
+LEAST_RATE = 0.01  # where annealing ends, as a part of the first step size
+
 
 class _Choices:
     """Answers that are chosen: K components, of which `Discrete` has one."""
@@ -114,7 +116,8 @@ class SupervisedLearner:
             float32 Box (K,), learned by absolute error.
         network: A name of `agents.networks.NETWORKS`.
         blank: The observation that shows nothing; for ``encoder_decoder`` only.
-        learning_rate: Step size of Adam.
+        learning_rate: Step size of Adam, at first.
+        anneal: Time steps over which the step size falls evenly to a hundredth; None if it stays.
         max_grad_norm: A longer gradient is shortened to this.
         tolerance: For a Box, how close (strictly, in every component) counts as right.
         seed: Of the weights, and of the answers that `predict` draws.
@@ -137,6 +140,7 @@ class SupervisedLearner:
         *,
         blank: Any = None,
         learning_rate: float = 1e-2,
+        anneal: int | None = None,
         max_grad_norm: float = 1.0,
         tolerance: float = 0.0,
         seed: int = 0,
@@ -174,7 +178,8 @@ class SupervisedLearner:
         self._generator = torch.Generator().manual_seed(seed)
         self._parameters = list(self.network.parameters())
         self._optimizer = torch.optim.Adam(self._parameters, learning_rate, fused=True)
-        self._max_grad_norm = max_grad_norm
+        self._max_grad_norm, self._learning_rate = max_grad_norm, learning_rate
+        self._anneal = None if anneal is None else check_int("anneal", anneal, 1)
         self.steps_learned = 0
 
     def learn(self, samples: Samples) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -198,10 +203,15 @@ class SupervisedLearner:
         due = np.flatnonzero(samples.mask)
         if not len(due):
             raise ValueError("samples must have an answer that is due, got a mask all False")
-        outputs = self.network(self._encode(samples.X)).flatten(0, 1)
+        features = self.network.features(self._encode(samples.X)).flatten(0, 1)
         if len(due) < size * steps:
-            outputs = outputs.index_select(0, torch.from_numpy(due))
+            features = features.index_select(0, torch.from_numpy(due))
+        outputs = self.network.head(features)
         targets = samples.y.reshape(size * steps, *samples.y.shape[2:])[due]
+        if self._anneal is not None:
+            left = max(LEAST_RATE, 1 - self.steps_learned / self._anneal)
+            for group in self._optimizer.param_groups:
+                group["lr"] = self._learning_rate * left
         self._optimizer.zero_grad()
         self._answers.loss(outputs, targets).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._parameters, self._max_grad_norm)
