@@ -480,7 +480,7 @@ class Transformer(Network):
 
     def features(self, x: Tensor) -> Tensor:
         self._check(x.shape[1])
-        hidden = self.embed(x) + self.positions[: x.shape[1]]
+        hidden: Tensor = self.embed(x) + self.positions[: x.shape[1]]
         for block in self.blocks:
             query, key, value = block.ask(hidden)
             attended = functional.scaled_dot_product_attention(query, key, value, is_causal=True)

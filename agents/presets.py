@@ -217,11 +217,6 @@ _ROWS: _Rows = [
         },
     ),
     (
-        "SeqClassify-v0",
-        {"framing": "many_to_one"},
-        {"recurrent_ppo": ({**SLOW, "chrono": 10}, 0.985), "lstm": (SLOWER, 0.99)},
-    ),
-    (
         "SeqClassifyMedium-v0",
         {},
         {
@@ -243,6 +238,7 @@ PRESETS += [
         {},
         "window_mlp",
         {**SLOW, "window": 25, "hidden": 256, "layers": 2, "batch_size": 256, "anneal": 80_000_000},
+        target=0.999,
         steps=80_000_000,
     )
 ]
