@@ -64,7 +64,7 @@ _ROWS: _Rows = [
         "SeqNext-v0",
         {"framing": "many_to_one"},
         {
-            "recurrent_ppo": ({**SLOW, "critic_lstm": True}, 0.992),
+            "recurrent_ppo": ({**SLOW, "critic_lstm": True}, 0.994),
             "mlp": ({"learning_rate": 1e-3}, 0.997),
             "lstm": ({}, 0.996),
         },
@@ -73,8 +73,8 @@ _ROWS: _Rows = [
         "SeqNextMedium-v0",
         {},
         {
-            "recurrent_ppo": ({**SLOW, "critic_lstm": True}, 0.992),
-            "lstm": ({}, 0.995),
+            "recurrent_ppo": ({**SLOW, "critic_lstm": True}, 0.994),
+            "lstm": (SLOW, 0.996),
         },
     ),
     (
@@ -220,11 +220,11 @@ _ROWS: _Rows = [
         "SeqClassifyMedium-v0",
         {},
         {
-            "recurrent_ppo": ({**SLOW, "chrono": 30}, 0.997),
+            "recurrent_ppo": ({**SLOW, "chrono": 30}, 0.9967),
             "lstm": ({**SLOWER, "forget_bias": 3.0}, 0.998),
         },
     ),
-    ("SeqClassifyHard-v0", {}, {"lstm": ({**SLOWER, **HOLD}, 0.9988)}),
+    ("SeqClassifyHard-v0", {}, {"lstm": ({**SLOWER, **HOLD}, 0.9983)}),
 ]
 PRESETS: list[Preset] = [
     Preset(id, kwargs, agent, options, target)
