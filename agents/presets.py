@@ -73,7 +73,7 @@ _ROWS: _Rows = [
         "SeqNextMedium-v0",
         {},
         {
-            "recurrent_ppo": ({**SLOW, "critic_lstm": True}, 0.994),
+            "recurrent_ppo": ({**SLOW, "critic_lstm": True}, 0.99),
             "lstm": (SLOW, 0.996),
         },
     ),
@@ -221,10 +221,10 @@ _ROWS: _Rows = [
         {},
         {
             "recurrent_ppo": ({**SLOW, "chrono": 30}, 0.9967),
-            "lstm": ({**SLOWER, "forget_bias": 3.0}, 0.998),
+            "lstm": ({**SLOWER, "forget_bias": 3.0, "anneal": 8_000_000}, 0.998),
         },
     ),
-    ("SeqClassifyHard-v0", {}, {"lstm": ({**SLOWER, **HOLD}, 0.9983)}),
+    ("SeqClassifyHard-v0", {}, {"lstm": ({**SLOWER, **HOLD, "anneal": 16_000_000}, 0.9985)}),
 ]
 PRESETS: list[Preset] = [
     Preset(id, kwargs, agent, options, target)
