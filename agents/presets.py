@@ -73,7 +73,7 @@ _ROWS: _Rows = [
         "SeqNextMedium-v0",
         {},
         {
-            "recurrent_ppo": ({**SLOW, "critic_lstm": True}, 0.99),
+            "recurrent_ppo": ({"learning_rate": 1e-3, "critic_lstm": True}, 0.988),
             "lstm": (SLOW, 0.996),
         },
     ),

@@ -459,7 +459,7 @@ def test_a_tuple_among_the_parameters_is_the_list_that_is_read_back(agent, tmp_p
             ValueError,
             "recurrent_ppo has no option 'lr'; it has advantage",
         ),
-        ("gru", {"cell": "gru"}, ValueError, "gru has no option 'cell'; it has batch_size"),
+        ("gru", {"cell": "gru"}, ValueError, "gru has no option 'cell'; it has anneal, batch_size"),
         ("lstn", {}, ValueError, "agent must be one of .* got 'lstn'"),
         (RECURRENT_PPO, {"num_envs": 0}, ValueError, "num_envs must be an int at least 1, got 0"),
         (RECURRENT_PPO, {"epochs": 1.5}, TypeError, "epochs must be an int at least 1, got 1.5"),
