@@ -37,6 +37,7 @@ class Learner(ABC):
 
     Attributes:
         model_file: Name of the file that `save_model` writes.
+        model: What learns and predicts.
         problem: What it learns.
         steps: Time steps learned from so far, of all episodes together.
         remembers: Whether it can; otherwise the memoryless bound is the best that it can reach.
@@ -44,6 +45,7 @@ class Learner(ABC):
     """
 
     model_file: ClassVar[str]
+    model: Any
     problem: Problem
     remembers: bool = True
     sees_future: bool = False
@@ -62,7 +64,6 @@ class Learner(ABC):
     def update(self) -> tuple[list[float], list[bool]]:
         """Learn: the returns, and successes, of the episodes that ended meanwhile."""
 
-    @abstractmethod
     def predict(
         self,
         observation: Any,
@@ -71,6 +72,10 @@ class Learner(ABC):
         deterministic: bool = True,
     ) -> tuple[Any, Any]:
         """Answer B observations, as Stable-Baselines3's ``predict`` does."""
+        answers: tuple[Any, Any] = self.model.predict(
+            observation, state, episode_start, deterministic
+        )
+        return answers
 
     def answer(self, observations: Any) -> Any:
         """Answer N whole episodes: (N, T, ...) to (N, T) or (N, T, K)."""
@@ -89,11 +94,10 @@ class Learner(ABC):
             Exception: It is damaged.
         """
 
-    @abstractmethod
     def checkpoint(self) -> dict[str, Any]:
         """All that `restore` needs, in tensors, numbers, strings, lists and dicts."""
+        return {"trained_on": self._trained_on, **self._state()}
 
-    @abstractmethod
     def restore(self, checkpoint: dict[str, Any]) -> None:
         """Go on as the learner went on that gave this; call it before the first update.
 
@@ -101,6 +105,16 @@ class Learner(ABC):
             OtherModelError: It is of another agent or environment.
             Exception: It is damaged.
         """
+        self._check_origin(checkpoint["trained_on"])
+        self._restore(checkpoint)
+
+    @abstractmethod
+    def _state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+
+    @abstractmethod
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Take on what `_state` gave."""
 
     @property
     def _trained_on(self) -> dict[str, Any]:
@@ -116,6 +130,7 @@ class PPOLearner(Learner):
     """`agents.recurrent_ppo.SequencePPO` on the native vector environment."""
 
     model_file = "model.zip"
+    model: SequencePPO
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -175,16 +190,6 @@ class PPOLearner(Learner):
         successes = [bool(each) for each in model.ep_success_buffer or ()]
         return returns[len(returns) - ended :], successes[len(successes) - ended :]
 
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = True,
-    ) -> tuple[Any, Any]:
-        """Answer B observations."""
-        return self.model.predict(observation, state, episode_start, deterministic)
-
     def save_model(self, path: Path) -> None:
         """Write SB3's zip file."""
         self.model.save(path)
@@ -195,8 +200,7 @@ class PPOLearner(Learner):
             self._check_origin(json.loads(archive.read("data")).get("trained_on"))
         self.model.set_parameters(str(path), device="cpu")
 
-    def checkpoint(self) -> dict[str, Any]:
-        """All that `restore` needs."""
+    def _state(self) -> dict[str, Any]:
         model = self.model
         name, keys, *rest = np.random.get_state()
         actions = model.rollout_buffer.actions
@@ -205,7 +209,6 @@ class PPOLearner(Learner):
         states = model._last_lstm_states
         assert states is not None
         return {
-            "trained_on": self._trained_on,
             "parameters": model.get_parameters(),
             "steps": model.num_timesteps,
             "updates": model._n_updates,
@@ -216,31 +219,30 @@ class PPOLearner(Learner):
             "numpy": [name, torch.from_numpy(np.asarray(keys, np.int64)), *rest],
         }
 
-    def restore(self, checkpoint: dict[str, Any]) -> None:
-        """Go on. The episodes played are those of the seed, so they need not be kept."""
-        self._check_origin(checkpoint["trained_on"])
+    def _restore(self, state: dict[str, Any]) -> None:
+        # The episodes played are those of the seed, so they need not be kept.
         model, env = self.model, self.env
-        model.set_parameters(checkpoint["parameters"], device="cpu")
-        model.num_timesteps, model._n_updates = checkpoint["steps"], checkpoint["updates"]
+        model.set_parameters(state["parameters"], device="cpu")
+        model.num_timesteps, model._n_updates = state["steps"], state["updates"]
         observations = env.reset()
         ended = np.ones(env.num_envs, bool)
         # What was answered matters only in the episodes under way, which are not longer than a
         # rollout.
         self._skip(model.num_timesteps // env.num_envs - model.n_steps)
         if model.num_timesteps:
-            for row in checkpoint["actions"].numpy():
+            for row in state["actions"].numpy():
                 row = row.reshape(env.num_envs, *(env.action_space.shape or ()))
                 if isinstance(env.action_space, spaces.Box):
                     row = row.clip(env.action_space.low, env.action_space.high)
                 observations, _, ended, _ = env.step(row)
         kept = model.rollout_buffer.actions  # for a checkpoint before the next update
-        kept[:] = checkpoint["actions"].numpy().reshape(kept.shape)
-        env.episode_count = checkpoint["episodes"]
+        kept[:] = state["actions"].numpy().reshape(kept.shape)
+        env.episode_count = state["episodes"]
         model._last_obs, model._last_episode_starts = observations, ended  # type: ignore[assignment]
-        pi, vf = checkpoint["states"][:2], checkpoint["states"][2:]
+        pi, vf = state["states"][:2], state["states"][2:]
         model._last_lstm_states = RNNStates(tuple(pi), tuple(vf))
-        torch.set_rng_state(checkpoint["torch"])
-        name, keys, *rest = checkpoint["numpy"]
+        torch.set_rng_state(state["torch"])
+        name, keys, *rest = state["numpy"]
         np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
 
     def _skip(self, rows: int) -> None:
@@ -255,6 +257,7 @@ class Supervised(Learner):
     """A network of `agents.networks` that learns from the right answers."""
 
     model_file = "model.pt"
+    model: SupervisedLearner
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -269,7 +272,7 @@ class Supervised(Learner):
         blank = env.unwrapped.encode(np.array(self.problem.shown.blank))
         if self.problem.shown.features > 1:
             blank = np.broadcast_to(blank, env.observation_space.shape or ())
-        self.learner = SupervisedLearner(
+        self.model = SupervisedLearner(
             env.observation_space,
             env.action_space,
             settings.agent,
@@ -296,49 +299,36 @@ class Supervised(Learner):
     @property
     def steps(self) -> int:
         """Time steps learned from so far."""
-        return self.learner.steps_learned
+        return self.model.steps_learned
 
     def update(self) -> tuple[list[float], list[bool]]:
         """Learn from the next episodes; they are judged by the answers before."""
-        returns, successes = self.learner.learn(next(self._samples))
+        returns, successes = self.model.learn(next(self._samples))
         self._updates += 1
         return returns.tolist(), successes.tolist()
 
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = True,
-    ) -> tuple[Any, Any]:
-        """Answer B observations."""
-        return self.learner.predict(observation, state, episode_start, deterministic)
-
     def answer(self, observations: Any) -> Any:
         """Answer N whole episodes."""
-        return self.learner.answer(observations)
+        return self.model.answer(observations)
 
     def save_model(self, path: Path) -> None:
         """Write the weights, as torch does."""
-        weights = self.learner.network.state_dict()
+        weights = self.model.network.state_dict()
         torch.save({"trained_on": self._trained_on, "network": dict(weights)}, path)
 
     def load_model(self, path: Path) -> None:
         """Read the weights."""
         found = torch.load(path, weights_only=True)
         self._check_origin(found["trained_on"])
-        self.learner.network.load_state_dict(found["network"])
+        self.model.network.load_state_dict(found["network"])
 
-    def checkpoint(self) -> dict[str, Any]:
-        """All that `restore` needs."""
-        state = self.learner.state_dict()
-        return {"trained_on": self._trained_on, "learner": state, "updates": self._updates}
+    def _state(self) -> dict[str, Any]:
+        return {"learner": self.model.state_dict(), "updates": self._updates}
 
-    def restore(self, checkpoint: dict[str, Any]) -> None:
-        """Go on. The episodes seen are those of the seed, so they are drawn anew and passed by."""
-        self._check_origin(checkpoint["trained_on"])
-        self.learner.load_state_dict(checkpoint["learner"])
-        self._updates = checkpoint["updates"]
+    def _restore(self, state: dict[str, Any]) -> None:
+        # The episodes seen are those of the seed, so they are drawn anew and passed by.
+        self.model.load_state_dict(state["learner"])
+        self._updates = state["updates"]
         for _ in islice(self._samples, self._updates):
             pass
 

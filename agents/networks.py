@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -24,103 +24,22 @@ from seqenvs.problem import check_choice, check_int
 State = tuple[Tensor, ...]
 
 HEADS = 4  # of the transformer
-GATES = ("forget_bias", "chrono", "orthogonal", "delay_line", "hold")  # the options of `init_gates`
 HOLD_SHUT = 2.0
 
 
+def option(default: Any, help: str) -> Any:
+    """A field of a dataclass, with what the command line says of it."""
+    return field(default=default, metadata={"help": help})
+
+
 @dataclass(frozen=True, kw_only=True)
-class NetworkOptions:
-    """What a network is made of, beside its inputs and outputs.
+class Gates:
+    """How the gates of a recurrent layer begin, see `init_gates`.
+
+    The gate that forgets is the LSTM's forget gate and the GRU's update gate z: torch's GRU keeps
+    ``z * h``.
 
     Attributes:
-        steps: Most time steps that an episode can have.
-        hidden: Units of a layer.
-        layers: How many layers lie above each other.
-        window: How many observations ``window_mlp`` sees, the present one included.
-        forget_bias: See `init_gates`; for networks with gates.
-        chrono: See `init_gates`; for networks with gates.
-        orthogonal: See `init_gates`; for networks with gates.
-        delay_line: See `init_gates`; for networks with gates.
-        hold: See `init_gates`; for networks with gates.
-        blank: (F,) float32, the observation that shows nothing; for ``encoder_decoder``.
-
-    Raises:
-        TypeError, ValueError: An option that makes no sense.
-    """
-
-    steps: int
-    hidden: int = 128
-    layers: int = 1
-    window: int = 4
-    forget_bias: float | None = None
-    chrono: int | None = None
-    orthogonal: bool = False
-    delay_line: float | None = None
-    hold: float | None = None
-    blank: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "hidden", "layers", "window"):
-            check_int(name, getattr(self, name), 1)
-        check_gates(**self.gates)
-
-    @property
-    def gates(self) -> dict[str, Any]:
-        """The arguments of `init_gates`."""
-        return {name: getattr(self, name) for name in GATES}
-
-
-def check_gates(
-    forget_bias: float | None = None,
-    chrono: int | None = None,
-    orthogonal: bool = False,
-    delay_line: float | None = None,
-    hold: float | None = None,
-) -> None:
-    """Raise the TypeError or ValueError that `init_gates` raises for these."""
-    for name, value in (
-        ("forget_bias", forget_bias),
-        ("delay_line", delay_line),
-        ("hold", hold),
-    ):
-        if value is not None:
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise TypeError(f"{name} must be a number or None, got {value!r}")
-            if not math.isfinite(value):
-                raise ValueError(f"{name} must be finite or None, got {value!r}")
-    if chrono is not None:
-        check_int("chrono", chrono, 3)
-    check_choice("orthogonal", orthogonal, (False, True))
-    biases = {
-        "forget_bias": forget_bias,
-        "chrono": chrono,
-        "delay_line": delay_line,
-        "hold": hold,
-    }
-    given = {name: value for name, value in biases.items() if value is not None}
-    if len(given) > 1:
-        raise ValueError(
-            f"{' and '.join(given)} can't be given together, as they set the same biases, got "
-            + ", ".join(f"{name}={value!r}" for name, value in given.items())
-        )
-
-
-def init_gates(
-    rnn: nn.LSTM | nn.GRU,
-    *,
-    forget_bias: float | None = None,
-    chrono: int | None = None,
-    orthogonal: bool = False,
-    delay_line: float | None = None,
-    hold: float | None = None,
-) -> None:
-    """Set how long a gated recurrent layer remembers before it has learned anything.
-
-    All layers and directions are set, with torch's global generator. The gate that forgets is the
-    LSTM's forget gate and the GRU's update gate z: torch's GRU keeps ``z * h``.
-
-    Args:
-        rnn: The layer, changed in place.
         forget_bias: That gate's bias, of torch's two biases together; 1 as in Jozefowicz et al.,
             "An Empirical Exploration of Recurrent Network Architectures" (2015).
         chrono: Longest time, in steps, that is to be remembered, at least 3. That gate's bias is
@@ -139,38 +58,110 @@ def init_gates(
             still stands out from the sum of what follows.
 
     Raises:
+        TypeError: An argument of a wrong type.
+        ValueError: An argument out of range, or two that set the same biases.
+    """
+
+    forget_bias: float | None = option(None, "bias of the gate that keeps")
+    chrono: int | None = option(None, "longest time to remember, for chrono initialisation")
+    orthogonal: bool = option(False, "orthogonal recurrent weights")
+    delay_line: float | None = option(None, "begin as a shift register, gates biased by this")
+    hold: float | None = option(None, "begin as a store, which keeps with this bias")
+
+    def __post_init__(self) -> None:
+        for name in ("forget_bias", "delay_line", "hold"):
+            value = getattr(self, name)
+            if value is not None:
+                if isinstance(value, bool) or not isinstance(value, (int, float)):
+                    raise TypeError(f"{name} must be a number or None, got {value!r}")
+                if not math.isfinite(value):
+                    raise ValueError(f"{name} must be finite or None, got {value!r}")
+        if self.chrono is not None:
+            check_int("chrono", self.chrono, 3)
+        check_choice("orthogonal", self.orthogonal, (False, True))
+        biases = {name: value for name, value in self.gates.items() if name != "orthogonal"}
+        given = {name: value for name, value in biases.items() if value is not None}
+        if len(given) > 1:
+            raise ValueError(
+                f"{' and '.join(given)} can't be given together, as they set the same biases, got "
+                + ", ".join(f"{name}={value!r}" for name, value in given.items())
+            )
+
+    @property
+    def gates(self) -> dict[str, Any]:
+        """The arguments of `init_gates`."""
+        return {each.name: getattr(self, each.name) for each in fields(Gates)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions(Gates):
+    """What a network is made of, beside its inputs and outputs; `Gates` are for those with gates.
+
+    Attributes:
+        steps: Most time steps that an episode can have.
+        hidden: Units of a layer.
+        layers: How many layers lie above each other.
+        window: How many observations ``window_mlp`` sees, the present one included.
+        blank: (F,) float32, the observation that shows nothing; for ``encoder_decoder``.
+
+    Raises:
+        TypeError, ValueError: An option that makes no sense.
+    """
+
+    steps: int
+    hidden: int = 128
+    layers: int = 1
+    window: int = 4
+    blank: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("steps", "hidden", "layers", "window"):
+            check_int(name, getattr(self, name), 1)
+
+
+def init_gates(rnn: nn.LSTM | nn.GRU, **options: Any) -> None:
+    """Set how long a gated recurrent layer remembers before it has learned anything.
+
+    All layers and directions are set, with torch's global generator.
+
+    Args:
+        rnn: The layer, changed in place.
+        **options: The fields of `Gates`.
+
+    Raises:
         TypeError: Another layer, or an argument of a wrong type.
         ValueError: An argument out of range, or two that set the same biases.
     """
     if not isinstance(rnn, (nn.LSTM, nn.GRU)):
         raise TypeError(f"rnn must be a torch.nn.LSTM or GRU, got {rnn!r}")
-    check_gates(forget_bias, chrono, orthogonal, delay_line, hold)
+    gates = Gates(**options)
     # torch stacks the LSTM's gates as input, forget, cell, output, the GRU's as reset, update, new.
     size, lstm = rnn.hidden_size, isinstance(rnn, nn.LSTM)
     first, keeps, last = (slice(k * size, (k + 1) * size) for k in (0, 1, 3))
     with torch.no_grad():
         for name, weight in rnn.named_parameters():
             if name.startswith("weight_hh"):
-                if orthogonal or delay_line is not None:
+                if gates.orthogonal or gates.delay_line is not None:
                     for gate in weight.view(-1, size, size):
                         nn.init.orthogonal_(gate)
             elif name.startswith("weight_ih"):
-                if hold is not None:
+                if gates.hold is not None:
                     weight.uniform_(-1, 1)
             elif name.startswith("bias_ih"):
                 bias = torch.full_like(weight, torch.nan)
-                if forget_bias is not None:
-                    bias[keeps] = forget_bias
-                elif chrono is not None:
-                    bias[keeps].uniform_(1, chrono - 1).log_()
+                if gates.forget_bias is not None:
+                    bias[keeps] = gates.forget_bias
+                elif gates.chrono is not None:
+                    bias[keeps].uniform_(1, gates.chrono - 1).log_()
                     if lstm:
                         bias[first] = -bias[keeps]
-                elif delay_line is not None:
-                    bias[first], bias[keeps] = delay_line, -delay_line
+                elif gates.delay_line is not None:
+                    bias[first], bias[keeps] = gates.delay_line, -gates.delay_line
                     if lstm:
-                        bias[last] = delay_line
-                elif hold is not None:
-                    bias[keeps] = hold
+                        bias[last] = gates.delay_line
+                elif gates.hold is not None:
+                    bias[keeps] = gates.hold
                     if lstm:
                         bias[first] = -HOLD_SHUT
                 unset = bias.isnan()

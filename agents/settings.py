@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import platform
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from typing import Any
 
-from agents.networks import NETWORKS, check_gates
+from agents.networks import NETWORKS, Gates, option
 from seqenvs.problem import check_choice, check_int
 
 RECURRENT_PPO = "recurrent_ppo"
@@ -17,58 +17,35 @@ AGENTS = (RECURRENT_PPO, *NETWORKS)
 SOURCES = ("dataset", "env")
 
 
-def _setting(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gates:
-    """How gates begin; see `agents.networks.init_gates`."""
-
-    forget_bias: float | None = _setting(None, "bias of the gate that keeps")
-    chrono: int | None = _setting(None, "longest time to remember, for chrono initialisation")
-    orthogonal: bool = _setting(False, "orthogonal recurrent weights")
-    delay_line: float | None = _setting(None, "begin as a shift register, gates biased by this")
-    hold: float | None = _setting(None, "begin as a store, which keeps with this bias")
-
-    def __post_init__(self) -> None:
-        check_gates(**self.gates)
-
-    @property
-    def gates(self) -> dict[str, Any]:
-        """The arguments of `agents.networks.init_gates`."""
-        return {each.name: getattr(self, each.name) for each in fields(Gates)}
-
-
 @dataclass(frozen=True, kw_only=True)
 class PPOOptions(Gates):
     """What `recurrent_ppo` is made of. Each field's meaning is its ``help``."""
 
-    num_envs: int = _setting(64, "streams of episodes that are played side by side")
-    rollout: int = _setting(
+    num_envs: int = option(64, "streams of episodes that are played side by side")
+    rollout: int = option(
         1, "least steps of each stream between updates; rounded up to whole longest episodes"
     )
-    epochs: int = _setting(3, "passes over a rollout in an update")
-    minibatches: int = _setting(1, "gradient steps in a pass")
-    learning_rate: float = _setting(5e-3, "step size of Adam")
-    gamma: float = _setting(
+    epochs: int = option(3, "passes over a rollout in an update")
+    minibatches: int = option(1, "gradient steps in a pass")
+    learning_rate: float = option(5e-3, "step size of Adam")
+    gamma: float = option(
         0.0, "discount; 0, as a reward depends on the answer of its own step alone"
     )
-    advantage: str = _setting(
+    advantage: str = option(
         "auto", "'outcome' or 'gae', see SequencePPO; 'auto' for outcome where answers are Discrete"
     )
-    entropy: float = _setting(0.0, "weight of the entropy bonus, which keeps up exploration")
-    clip_range: float = _setting(0.2, "by how much an answer's probability may change in an update")
-    max_grad_norm: float = _setting(0.5, "a longer gradient is shortened to this")
-    cell: str = _setting("lstm", "'lstm' or 'gru'")
-    hidden: int = _setting(64, "units of the cell")
-    critic_lstm: bool = _setting(
+    entropy: float = option(0.0, "weight of the entropy bonus, which keeps up exploration")
+    clip_range: float = option(0.2, "by how much an answer's probability may change in an update")
+    max_grad_norm: float = option(0.5, "a longer gradient is shortened to this")
+    cell: str = option("lstm", "'lstm' or 'gru'")
+    hidden: int = option(64, "units of the cell")
+    critic_lstm: bool = option(
         False,
         "a cell of the critic's own; otherwise it reads the actor's, which need not know when "
         "an answer is due",
     )
-    head: int = _setting(64, "tanh units between the cell and the answer; 0 for none")
-    log_std: float = _setting(-2.0, "for Box answers, logarithm of the first standard deviation")
+    head: int = option(64, "tanh units between the cell and the answer; 0 for none")
+    log_std: float = option(-2.0, "for Box answers, logarithm of the first standard deviation")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -90,18 +67,18 @@ class PPOOptions(Gates):
 class SupervisedOptions(Gates):
     """What a supervised learner is made of. Each field's meaning is its ``help``."""
 
-    source: str = _setting(
+    source: str = option(
         "dataset", "'dataset', or 'env' to play the environment: the same episodes, slower"
     )
-    batch_size: int = _setting(32, "episodes in an update")
-    learning_rate: float = _setting(1e-2, "step size of Adam")
-    anneal: int | None = _setting(
+    batch_size: int = option(32, "episodes in an update")
+    learning_rate: float = option(1e-2, "step size of Adam")
+    anneal: int | None = option(
         None, "time steps over which the step size falls evenly to a hundredth"
     )
-    max_grad_norm: float = _setting(1.0, "a longer gradient is shortened to this")
-    hidden: int = _setting(64, "units of a layer")
-    layers: int = _setting(1, "layers above each other")
-    window: int = _setting(4, "for window_mlp, how many observations it sees")
+    max_grad_norm: float = option(1.0, "a longer gradient is shortened to this")
+    hidden: int = option(64, "units of a layer")
+    layers: int = option(1, "layers above each other")
+    window: int = option(4, "for window_mlp, how many observations it sees")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -67,15 +67,20 @@ class Result:
 
     @property
     def solved(self) -> bool:
-        """A memory score of 0.9; where no memory is needed, a return of 0.99."""
-        if self.memory_score is None:
-            return self.mean_return >= SOLVED_RETURN
-        return self.memory_score >= SOLVED_SCORE
+        """See `is_solved`."""
+        return is_solved(self.memory_score, self.mean_return)
 
     @property
     def known_bounds(self) -> Bounds:
         """The bounds."""
         return Bounds(**self.bounds)
+
+
+def is_solved(memory_score: float | None, mean_return: float) -> bool:
+    """A memory score of at least 0.9; where no memory is needed, a return of at least 0.99."""
+    if memory_score is None:
+        return mean_return >= SOLVED_RETURN
+    return memory_score >= SOLVED_SCORE
 
 
 def key_of(settings: Settings) -> str:
@@ -113,7 +118,7 @@ def run_all(
     Args:
         all_settings: The runs.
         jobs: How many at a time, each a process with one thread.
-        work: Where their folders are, until they are finished.
+        work: Where their folders are.
         path: The file of results.
 
     Returns:

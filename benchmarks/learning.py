@@ -39,8 +39,9 @@ from sb3_contrib import RecurrentPPO
 from tqdm import tqdm
 
 from agents.learners import Learner, make_learner
+from agents.networks import Gates
 from agents.presets import preset_settings
-from agents.settings import Gates, versions
+from agents.settings import versions
 from agents.study import machine
 from agents.train import WINDOW
 from seqenvs.adapters.sb3 import make_sb3_env

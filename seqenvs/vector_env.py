@@ -204,10 +204,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             (K, N, ...) observations: what K steps will be answered to. The first row is what
             ``reset`` or the last step returned.
         """
-        tape = self._playing()
-        rows = tape.peek(self._reachable("steps", check_int("steps", steps, 1)))
-        self._page_stop = 0  # the rows may have been counted anew
-        return self.encode(rows.inputs)
+        return self.encode(self._peek(steps).inputs)
 
     def terminated_block(self, steps: int) -> Any:
         """Which of the next steps will end an episode: that doesn't depend on the answers either.
@@ -218,11 +215,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         Returns:
             (K, N) bool: the terminations that K steps will return.
         """
-        rows = self._playing().peek(self._reachable("steps", check_int("steps", steps, 1)))
-        self._page_stop = 0  # the rows may have been counted anew
-        terminated = np.empty((steps, self.num_envs), bool)
-        terminated[:] = rows.last
-        return terminated
+        return np.broadcast_to(self._peek(steps).last, (steps, self.num_envs)).copy()
 
     def step_block(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Answer K steps at once, with the results of K single steps, stacked.
@@ -379,6 +372,12 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 "ended: call reset(options={'reset_mask': terminated}) before step()"
             )
         return self._tape
+
+    def _peek(self, steps: int) -> Strip:
+        """The rows of the next steps, without a step."""
+        rows = self._playing().peek(self._reachable("steps", check_int("steps", steps, 1)))
+        self._page_stop = 0  # the rows may have been counted anew
+        return rows
 
     def _reachable(self, name: str, steps: int) -> int:
         """Refuse a block that passes an end after which nothing is laid."""

@@ -194,7 +194,7 @@ def test_what_belongs_to_another_run_is_refused(name, file, tmp_path, capsys):
         command, path = ["evaluate", str(folder)], run_folder.read_learner(folder).model_file
     if name == "another agent":
         shapes = (
-            [part.shape for part in run_folder.read_learner(each).learner.network.parameters()]
+            [part.shape for part in run_folder.read_learner(each).model.network.parameters()]
             for each in (folder, foreign)
         )
         assert next(shapes) == next(shapes)  # so it would fit
@@ -385,9 +385,9 @@ def test_bilstm_is_shown_whole_sequences_and_cannot_act(tmp_path, capsys):
     folder = folder_of(settings_of("bilstm"), tmp_path / "run")
     learner = run_folder.read_learner(folder)
     with pytest.raises(TypeError, match="sees the future and can't act by steps"):
-        learner.predict(np.zeros((1, *learner.learner._shape), np.float32))
-    asked, answer = [], learner.learner.answer
-    learner.learner.answer = lambda shown: asked.append(shown.shape[:2]) or answer(shown)
+        learner.predict(np.zeros((1, *learner.model._shape), np.float32))
+    asked, answer = [], learner.model.answer
+    learner.model.answer = lambda shown: asked.append(shown.shape[:2]) or answer(shown)
     assert evaluate(learner, "SeqEcho-v0", SEQUENCES, episodes=7).sees_future
     assert asked == [(7, 9)]
     assert main(["evaluate", str(folder), "--episodes", "7"]) == 0
