@@ -109,7 +109,7 @@ class Row:
 
 
 def _solved(row: Row) -> bool:
-    scores = row.scores or [None] * len(row.returns)
+    scores: list[float | None] = [*row.scores] or [None] * len(row.returns)
     return all(is_solved(*pair) for pair in zip(scores, row.returns, strict=True))
 
 
