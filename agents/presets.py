@@ -224,7 +224,7 @@ _ROWS: _Rows = [
             "lstm": ({**SLOWER, "forget_bias": 3.0, "anneal": 8_000_000}, 0.9988),
         },
     ),
-    ("SeqClassifyHard-v0", {}, {"lstm": ({**SLOWER, **HOLD, "anneal": 16_000_000}, 0.9985)}),
+    ("SeqClassifyHard-v0", {}, {"lstm": ({**SLOWER, **HOLD, "anneal": 16_000_000}, 0.9992)}),
 ]
 PRESETS: list[Preset] = [
     Preset(id, kwargs, agent, options, target)
