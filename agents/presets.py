@@ -64,7 +64,7 @@ _ROWS: _Rows = [
         "SeqNext-v0",
         {"framing": "many_to_one"},
         {
-            "recurrent_ppo": ({**SLOW, "critic_lstm": True}, 0.994),
+            "recurrent_ppo": ({"learning_rate": 1e-3, "critic_lstm": True}, 0.992),
             "mlp": ({"learning_rate": 1e-3}, 0.997),
             "lstm": ({}, 0.996),
         },
