@@ -269,14 +269,11 @@ class Supervised(Learner):
         self.problem = env.unwrapped.problem
         network = NETWORKS[settings.agent]
         self.remembers, self.sees_future = network.remembers, network.sees_future
-        blank = env.unwrapped.encode(np.array(self.problem.shown.blank))
-        if self.problem.shown.features > 1:
-            blank = np.broadcast_to(blank, env.observation_space.shape or ())
         self.model = SupervisedLearner(
             env.observation_space,
             env.action_space,
             settings.agent,
-            blank=blank if settings.agent == "encoder_decoder" else None,
+            blank=env.unwrapped.encode.blank if settings.agent == "encoder_decoder" else None,
             learning_rate=options.learning_rate,
             anneal=options.anneal,
             max_grad_norm=options.max_grad_norm,

@@ -493,7 +493,7 @@ def _open_loop(env: VecEnv) -> SequenceVectorEnv | None:
     """
     inner = env.venv if type(env) is VecMonitor else env
     if type(inner) is SequenceVecEnv and type(inner.env) is SequenceVectorEnv:
-        return inner.env
+        return inner.env if inner.env.open_loop else None
     return None
 
 

@@ -25,6 +25,7 @@ class Encoding:
 
     Attributes:
         space: The space of one observation.
+        blank: The observation that shows nothing.
     """
 
     space: spaces.Discrete | spaces.Box
@@ -46,6 +47,8 @@ class Encoding:
             symbols = np.append(np.arange(shown.n) / max(shown.n - 1, 1), -1)
             self._table = symbols.astype(np.float32)[:, None]
             self.space = spaces.Box(-1, 1, (1,), np.float32)
+        width = () if isinstance(shown, Symbols) or shown.features == 1 else (shown.features,)
+        self.blank: Any = self(np.full(width, shown.blank, shown.dtype))
 
     def __call__(self, inputs: Any) -> Any:
         """Encode (...) symbols, or (...) or (..., F) values: a fresh (..., *space.shape) array."""
@@ -61,8 +64,13 @@ class Encoding:
         )
 
     def decode(self, observations: Any) -> Any:
-        """Give the symbols, or values, that (..., *space.shape) observations show."""
+        """Give the symbols, or values, that (..., *space.shape) observations show.
+
+        Of longer ones, see `seqenvs.observation`, these are the last numbers.
+        """
         observations = np.asarray(observations)
+        if isinstance(self.space, spaces.Box):
+            observations = observations[..., -self.space.shape[0] :]
         if isinstance(self.shown, Values):
             values = observations.astype(np.float32)
             return values[..., 0] if self.shown.features == 1 else values

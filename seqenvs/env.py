@@ -6,6 +6,7 @@ import copy
 import difflib
 import importlib
 import inspect
+from collections.abc import Iterable
 from typing import Any
 
 import gymnasium
@@ -14,6 +15,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
 from seqenvs.encoding import Encoding
+from seqenvs.observation import make_observation
 from seqenvs.problem import Problem, check_choice, check_int
 from seqenvs.rendering import RENDER_MODES, Trace, render
 from seqenvs.tape import EpisodeStream, Strip, lay_out
@@ -99,6 +101,9 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
     Args:
         problem: A `Problem`, its class, or ``"module:Class"``.
         encoding: How symbols are shown, see `seqenvs.encoding.Encoding`.
+        extras: What is observed beside the input: ``"previous_action"``, ``"previous_reward"``,
+            ``"time_step"``, ``"episode_start"``; see `seqenvs.observation.Observation`.
+        window: How many of the last observations are observed at once.
         render_mode: ``"ansi"``, ``"rgb_array"`` or None.
         **parameters: Passed to the problem's class.
     """
@@ -110,13 +115,16 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         problem: Problem | type[Problem] | str,
         *,
         encoding: str = "one_hot",
+        extras: Iterable[str] = (),
+        window: int = 1,
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
         self.problem = make_problem(problem, parameters)
         self.encode = Encoding(self.problem.shown, encoding)
+        self._observation = make_observation(self.problem, self.encode, 1, extras, window)
         self.render_mode = check_choice("render_mode", render_mode, (None, *RENDER_MODES))
-        self.observation_space = self.encode.space
+        self.observation_space = (self._observation or self.encode).space
         self.action_space = copy.deepcopy(self.problem.answers)  # with a seed of its own
         self._num_answers = (
             int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else None
@@ -158,7 +166,10 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         self._time = 0
         self._faultless = True
         self._answers: list[Any] = []
-        return self._observations[0], {}
+        observation = self._observations[0]
+        if self._observation is not None:
+            observation = self._observation.begin(observation[None], np.ones(1, bool))[0]
+        return observation, {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Answer, and see the next input.
@@ -193,10 +204,13 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
             self._answers.append(action)
         self._time = time = time + 1
         info = {"target": target, "due": due}
+        observation = self._observations[time]
+        if self._observation is not None:
+            observation = self._observation.step(observation, [action], [reward])[0]
         if time < len(self._targets):
-            return self._observations[time], reward, False, False, info
+            return observation, reward, False, False, info
         info["is_success"] = self._faultless
-        return self._observations[time], reward, True, False, info
+        return observation, reward, True, False, info
 
     def asked(self) -> tuple[bool, Any]:
         """Whether an answer is due now, and the right one: for teachers and tests, not agents."""

@@ -44,7 +44,7 @@ class Oracle:
         """Answer one observation, or one of each of B episodes; the interface of Stable-Baselines3.
 
         Args:
-            observation: (*space.shape) or (B, *space.shape).
+            observation: (*space.shape) or (B, *space.shape), with or without extras and a window.
             state: What the last call returned; None begins new episodes.
             episode_start: bool or (B,) bool, whether an episode begins with this observation.
             deterministic: Has no effect: there is nothing to draw.
@@ -53,7 +53,7 @@ class Oracle:
             The answer, int64 or the action space's dtype, or (B, ...) of them; and the new state.
         """
         observation = np.asarray(observation)
-        single = observation.shape == self.encode.space.shape
+        single = observation.ndim == len(self.encode.space.shape or ())
         shown = self.encode.decode(observation[None] if single else observation)
         size, steps = len(shown), self.problem.num_steps[1]
         if state is None:

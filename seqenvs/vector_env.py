@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 import gymnasium
@@ -14,6 +15,7 @@ from gymnasium.vector.utils import batch_space
 
 from seqenvs.encoding import Encoding
 from seqenvs.env import SequenceEnv, given_inputs, make_problem, span
+from seqenvs.observation import Observation, make_observation
 from seqenvs.problem import Problem, check_choice, check_int
 from seqenvs.rendering import RENDER_MODES, Trace, render
 from seqenvs.tape import EpisodeStream, Strip, Tape, lay_out
@@ -57,10 +59,16 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         problem: A `Problem`, its class, or ``"module:Class"``.
         num_envs: Number of streams.
         encoding: How symbols are shown, see `seqenvs.encoding.Encoding`.
+        extras: What is observed beside the input, as for `seqenvs.SequenceEnv`.
+        window: How many of the last observations are observed at once.
         autoreset_mode: Gymnasium's, as the enum or its value: ``"NextStep"``, ``"SameStep"`` or
             ``"Disabled"``, which takes ``reset(options={"reset_mask": ...})``.
         render_mode: ``"ansi"``, ``"rgb_array"`` or None; ``render`` gives one frame a stream.
         **parameters: Passed to the problem's class.
+
+    Attributes:
+        open_loop: Whether observations don't depend on what is answered: always, but for the extras
+            that say what that was.
     """
 
     metadata: dict[str, Any] = SequenceEnv.metadata
@@ -71,6 +79,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         num_envs: int = 1,
         *,
         encoding: str = "one_hot",
+        extras: Iterable[str] = (),
+        window: int = 1,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         **parameters: Any,
@@ -84,7 +94,11 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             autoreset_mode = AutoresetMode(check_choice("autoreset_mode", autoreset_mode, modes))
         self.autoreset_mode = autoreset_mode
         self.metadata = {**SequenceEnv.metadata, "autoreset_mode": autoreset_mode}
-        self.single_observation_space = self.encode.space
+        self._observation = make_observation(
+            self.problem, self.encode, self.num_envs, extras, window
+        )
+        self.open_loop = self._observation is None or self._observation.open_loop
+        self.single_observation_space = (self._observation or self.encode).space
         self.single_action_space = copy.deepcopy(self.problem.answers)  # with a seed of its own
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
@@ -136,7 +150,11 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             self._faultless |= mask
             self._begun = np.where(mask, len(self._history), self._begun)
         self._turn_page()
-        return self._observations[0], {}
+        observations = self._observations[0]
+        if self._observation is not None:
+            begin = self._all if mask is None else mask
+            observations = self._observation.begin(observations, begin)
+        return observations, {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Answer in every stream, and see the next inputs.
@@ -185,13 +203,18 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             tape.advance()
             self._turn_page()
         observations = self._observations[tape.row - self._page_row]
+        final = None
+        if self._observation is not None:
+            played = observations[None], actions[None], rewards[None], terminated[None]
+            seen, finals = self._see(self._observation, *played)
+            observations, final = seen[0], finals and finals[0]
         if last is None and ended is None:  # as nearly always
             all_ = self._all
             info = {"target": targets, "_target": all_, "due": due, "_due": all_}
         else:
             self._ended = None if self.autoreset_mode == AutoresetMode.SAME_STEP else last
             live = self._all if ended is None else self._none if ended is self._all else ~ended
-            info = self._info(targets, due, live, last, success)
+            info = self._info(targets, due, live, last, success, final)
         return observations, rewards, terminated, truncated, info
 
     def observe_block(self, steps: int) -> Any:
@@ -203,8 +226,24 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         Returns:
             (K, N, ...) observations: what K steps will be answered to. The first row is what
             ``reset`` or the last step returned.
+
+        Raises:
+            ValueError: The environment is not `open_loop`.
         """
-        return self.encode(self._peek(steps).inputs)
+        if not self.open_loop:
+            raise ValueError(
+                "observe_block can't show ahead what depends on the answers: it needs extras "
+                "without 'previous_action' and 'previous_reward'"
+            )
+        rows = self._peek(steps)
+        shown = self.encode(rows.inputs)
+        if self._observation is None:
+            return shown
+        nothing = np.zeros((steps - 1, self.num_envs))
+        last = np.broadcast_to(rows.last, (steps, self.num_envs))
+        ahead = copy.copy(self._observation)  # which replaces its arrays, and so keeps ours
+        following, _ = self._see(ahead, shown[1:], nothing, nothing, last[:-1])
+        return np.stack([self._observation.now(), *following])
 
     def terminated_block(self, steps: int) -> Any:
         """Which of the next steps will end an episode: that doesn't depend on the answers either.
@@ -260,12 +299,16 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         tape.row += steps
         tape.advance()
         self._page_stop = 0
+        following = tape.window.inputs[tape.row]
+        observations = self.encode(np.concatenate([rows.inputs[1:], following[None]]))
+        final = None
+        if self._observation is not None:
+            seen, final = self._see(self._observation, observations, actions, rewards, last)
+            observations = np.stack(seen)
         self._ended = None
         if last[-1].any() and self.autoreset_mode != AutoresetMode.SAME_STEP:
             self._ended = last[-1].copy()
-        info = self._info(targets, due, live, last if last.any() else None, success)
-        following = tape.window.inputs[tape.row]
-        observations = self.encode(np.concatenate([rows.inputs[1:], following[None]]))
+        info = self._info(targets, due, live, last if last.any() else None, success, final)
         return observations, rewards, last.copy(), np.zeros(shape, bool), info
 
     def render(self) -> tuple[Any, ...] | None:
@@ -321,7 +364,39 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             )
         ]
 
-    def _info(self, targets: Any, due: Any, live: Any, last: Any, success: Any) -> dict[str, Any]:
+    def _see(
+        self, observation: Observation, shown: Any, actions: Any, rewards: Any, last: Any
+    ) -> tuple[list[Any], list[Any]]:
+        """What K steps are followed by, with extras and window.
+
+        Args:
+            observation: That of the streams before these steps; it goes along.
+            shown: (K, N, F) encoded inputs that follow the steps.
+            actions: (K, N, ...) answers.
+            rewards: (K, N) for them.
+            last: (K, N) bool, whether an episode ends.
+
+        Returns:
+            K observations, (N, ...) each; and as many at the ends of episodes, if these are not
+            among them.
+        """
+        seen, final = [], []
+        ended = self._none if self._ended is None else self._ended
+        for inputs, answers, paid, ends in zip(shown, actions, rewards, last, strict=True):
+            begin = ended
+            if self.autoreset_mode == AutoresetMode.SAME_STEP:
+                begin = ends
+                blank = np.where(ends[:, None], self.encode.blank, inputs)
+                final.append(observation.step(blank, answers, paid))
+            else:
+                observation.step(inputs, answers, paid)
+            seen.append(observation.begin(inputs, begin) if begin.any() else observation.now())
+            ended = ends
+        return seen, final
+
+    def _info(
+        self, targets: Any, due: Any, live: Any, last: Any, success: Any, final: Any
+    ) -> dict[str, Any]:
         """Info as Gymnasium lays out that of N environments.
 
         Args:
@@ -330,6 +405,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             live: The streams that were not just waiting for a reset.
             last: Those whose episode ended; None if none did.
             success: Those whose episode ended without a fault.
+            final: Observations at the ends of episodes, if they hold more than the blank.
         """
         info: dict[str, Any] = {}
         if last is not None:
@@ -339,7 +415,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 ending.update(target=np.where(wide, targets, 0).astype(targets.dtype))
                 ending.update(_target=last.copy(), due=due & last, _due=last.copy())
                 info.update(final_info=ending, _final_info=last.copy())
-                info.update(final_obs=self._final_observations(last), _final_obs=last.copy())
+                info.update(final_obs=self._final_observations(last, final), _final_obs=last.copy())
                 targets, due, live = (
                     np.where(wide, 0, targets).astype(targets.dtype),
                     due & ~last,
@@ -351,9 +427,14 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             info["target"], info["_target"], info["due"], info["_due"] = targets, live, due, live
         return info
 
-    def _final_observations(self, last: Any) -> Any:
+    def _final_observations(self, last: Any, seen: Any) -> Any:
         final = np.full(last.shape, None, dtype=object)
         where = np.flatnonzero(last)
+        if seen is not None:
+            rows = np.reshape(seen, (last.size, -1))
+            for place in where:
+                final.flat[place] = rows[place]
+            return final
         shape = len(where), *self._tape.window.inputs.shape[2:]  # type: ignore[union-attr]
         blanks = self.encode(np.full(shape, self.problem.shown.blank, self.problem.shown.dtype))
         for place, blank in zip(

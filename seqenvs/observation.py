@@ -1,0 +1,171 @@
+"""What an agent sees beside the present input, where it asks for more: extras, and a window.
+
+These are what people wrap memory environments in. Each changes what can be reached without a
+memory, which is why none is there unless asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from seqenvs.encoding import Encoding
+from seqenvs.problem import Problem, check_choice, check_int
+
+# Each, and whether it depends on what was answered.
+EXTRAS = {
+    "previous_action": True,
+    "previous_reward": True,
+    "time_step": False,
+    "episode_start": False,
+}
+
+
+class Observation:
+    """Frames of N streams, each the extras and then the encoded input, and a window of the last.
+
+    An observation is the window laid flat, the oldest frame first: the present input is always the
+    last F numbers. Where the window reaches back beyond the episode's start, its frames show the
+    blank and zeros.
+
+    Args:
+        problem: The problem.
+        encoding: How its inputs are shown.
+        num_envs: N.
+        extras: Names of `EXTRAS`, in the order in which they stand in a frame. ``previous_action``
+            is one-hot, for each component of a MultiDiscrete answer, or the values themselves;
+            ``previous_reward`` is one number, and both are zero at first. ``time_step`` is t
+            divided by the number of steps of the longest episode, in [0, 1]. ``episode_start`` is 1
+            at first and 0 afterwards.
+        window: Number of frames, from 1.
+
+    Attributes:
+        space: The space of one stream's observation.
+        open_loop: Whether observations don't depend on what is answered.
+    """
+
+    space: spaces.Box
+
+    def __init__(
+        self,
+        problem: Problem,
+        encoding: Encoding,
+        num_envs: int,
+        extras: tuple[str, ...],
+        window: int,
+    ) -> None:
+        base: Any = encoding.space
+        self.open_loop = not any(EXTRAS[name] for name in extras)
+        self._most_steps = problem.num_steps[1]
+        self._answers: Any = problem.answers
+        ranges = {name: (np.zeros(1), np.ones(1)) for name in extras}
+        if "previous_action" in ranges:
+            ranges["previous_action"] = self._answer_range()
+        stops = np.cumsum([0, *(len(low) for low, _ in ranges.values())]).tolist()
+        self._slots = dict(zip(ranges, map(slice, stops, stops[1:]), strict=False))
+        self._shown = slice(stops[-1], None)
+        ends = zip(*ranges.values(), (base.low, base.high), strict=True)
+        low, high = (np.tile(np.concatenate(end), window).astype(np.float32) for end in ends)
+        self.space = spaces.Box(low, high, dtype=np.float32)
+        self._blank = np.zeros(len(low) // window, np.float32)
+        self._blank[self._shown] = encoding.blank
+        self._frames = np.tile(self._blank, (num_envs, window, 1))
+        self._time = np.zeros(num_envs, np.int64)
+
+    def step(self, shown: Any, actions: Any, rewards: Any) -> Any:
+        """See the next inputs, one a stream.
+
+        Args:
+            shown: (N, F) encoded inputs.
+            actions: (N, ...) that were answered before these.
+            rewards: (N,) that were paid for them.
+
+        Returns:
+            What `now` returns.
+        """
+        self._time = self._time + 1
+        self._frames = np.roll(self._frames, -1, axis=1)
+        newest = self._frames[:, -1]
+        for name, slot in self._slots.items():
+            if name == "previous_action":
+                newest[:, slot] = self._as_numbers(actions)
+            elif name == "previous_reward":
+                newest[:, slot] = np.asarray(rewards)[:, None]
+            elif name == "time_step":
+                newest[:, slot] = self._time[:, None] / self._most_steps
+            else:
+                newest[:, slot] = 0
+        newest[:, self._shown] = shown
+        return self.now()
+
+    def begin(self, shown: Any, streams: Any) -> Any:
+        """Begin an episode in some streams, and see all: those of the others as they were.
+
+        Args:
+            shown: (N, F) encoded inputs, read where an episode begins.
+            streams: (N,) bool, where that is.
+
+        Returns:
+            What `now` returns.
+        """
+        self._time = np.where(streams, 0, self._time)
+        self._frames = np.where(streams[:, None, None], self._blank, self._frames)
+        newest = self._frames[:, -1]
+        newest[streams, self._shown] = shown[streams]
+        if "episode_start" in self._slots:
+            newest[streams, self._slots["episode_start"]] = 1
+        return self.now()
+
+    def now(self) -> Any:
+        """(N, *space.shape) float32, a fresh array: what is seen now."""
+        return self._frames.reshape(len(self._frames), -1).copy()
+
+    def _answer_range(self) -> tuple[Any, Any]:
+        """The least and greatest of the numbers that stand for an answer."""
+        if isinstance(self._answers, spaces.Box):
+            # Zero stands for none, too.
+            return np.minimum(self._answers.low, 0), np.maximum(self._answers.high, 0)
+        width = int(np.sum(self._choices()))
+        return np.zeros(width), np.ones(width)
+
+    def _choices(self) -> Any:
+        """How many answers each component has."""
+        space = self._answers
+        return space.nvec if isinstance(space, spaces.MultiDiscrete) else np.array([space.n])
+
+    def _as_numbers(self, actions: Any) -> Any:
+        """(N, ...) answers as numbers; an integer that is no answer is one-hot nowhere."""
+        actions = np.asarray(actions)
+        if isinstance(self._answers, spaces.Box):
+            return actions
+        columns = actions.reshape(len(actions), -1).T
+        each = zip(columns, self._choices(), strict=True)
+        return np.concatenate([column[:, None] == np.arange(n) for column, n in each], axis=1)
+
+
+def make_observation(
+    problem: Problem, encoding: Encoding, num_envs: int, extras: Iterable[str], window: int
+) -> Observation | None:
+    """The observation of N streams; None if inputs alone are observed, as they are.
+
+    Raises:
+        TypeError, ValueError: An unknown extra, one given twice, a window below 1, or Discrete
+            observations, to which nothing can be added.
+    """
+    if isinstance(extras, str) or not isinstance(extras, Iterable):
+        raise TypeError(f"extras must be a list of {', '.join(EXTRAS)}, got {extras!r}")
+    names = tuple(check_choice("extras", name, EXTRAS) for name in extras)
+    if len(set(names)) < len(names):
+        raise ValueError(f"extras must not hold a name twice, got {names!r}")
+    window = check_int("window", window, 1)
+    if not names and window == 1:
+        return None
+    if not isinstance(encoding.space, spaces.Box):
+        raise ValueError(
+            "extras and window need encoding='one_hot' or 'normalized', as nothing can be added to "
+            f"a Discrete observation, got encoding={encoding.name!r}"
+        )
+    return Observation(problem, encoding, num_envs, names, window)
