@@ -1,14 +1,19 @@
-"""Checks for the authors of problems: `check_problem(MyProblem())` in a test is all it takes."""
+"""Checks for authors: `check_problem(MyProblem())` of a problem, `check_vector_env` of any streams.
+
+Either in a test is all it takes.
+"""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
-from gymnasium.utils.env_checker import data_equivalence
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector.utils import batch_space
 
 from seqenvs.bounds import known_bounds
 from seqenvs.encoding import ENCODINGS
@@ -101,49 +106,244 @@ def check_streams(
     seed: int = 0,
     **kwargs: Any,
 ) -> None:
-    """Check that the vector environment equals Gymnasium's ``SyncVectorEnv`` of single ones.
+    """Check that the vector environment equals single ones: `check_vector_env` of a problem.
 
-    Observations, rewards, flags, infos and their dtypes, at every step, with answers right and
-    wrong; with partial resets of unfinished episodes where autoreset is disabled.
+    Answers are right and wrong, and the single environments read one list of episodes.
+
+    Args:
+        problem: The problem.
+        autoreset_mode: The mode to check.
+        num_envs: Number of streams.
+        steps: How many; enough for three episodes if left out.
+        seed: Of the episodes and answers.
+        **kwargs: Passed to both environments, such as ``encoding``.
+
+    Raises:
+        AssertionError: What differs, and where.
     """
-    mode = AutoresetMode(autoreset_mode)
-    native = SequenceVectorEnv(problem, num_envs, autoreset_mode=mode, **kwargs)
-    single = SyncVectorEnv(
-        [lambda: SequenceEnv(problem, **kwargs) for _ in range(num_envs)], autoreset_mode=mode
-    )
     rng = np.random.default_rng(seed)
-    shared = EpisodeStream(problem, gymnasium.utils.seeding.np_random(seed)[0])
-    for env in single.envs:  # all read one list of episodes, an episode at a time, as streams do
-        cast("SequenceEnv", env).read_from(shared)
-    native.action_space.seed(seed)
-    pairs: list[tuple[str, tuple[Any, ...], tuple[Any, ...]]] = [
-        ("reset", native.reset(seed=seed), single.reset())
-    ]
-    for step in range(steps or 3 * problem.num_steps[1] + 5):
-        actions = native.action_space.sample()
+
+    def begin(single: SyncVectorEnv, seed: int) -> Any:
+        shared = EpisodeStream(problem, gymnasium.utils.seeding.np_random(seed)[0])
+        for env in single.envs:  # an episode at a time each, as streams do
+            cast("SequenceEnv", env).read_from(shared)
+        return single.reset()
+
+    def answer(single: SyncVectorEnv) -> Any:
+        actions = single.action_space.sample()
         right = rng.random(num_envs) < 0.7
         for k, env in enumerate(single.envs):
             due, target = cast("SequenceEnv", env).asked()
             if due and right[k]:
                 actions[k] = target
-        one, other = native.step(actions), single.step(actions)
-        pairs.append((f"step {step}", one, other))
-        mask = one[2] | (rng.random(num_envs) < 0.1)
-        if mode == AutoresetMode.DISABLED and (one[2].any() or mask.any()):
-            options = [{"reset_mask": mask.copy()} for _ in range(2)]
-            resets = native.reset(options=options[0]), single.reset(options=options[1])
-            pairs.append((f"reset after step {step}", *resets))
-        if step % 7 == 6 and mode != AutoresetMode.DISABLED:
-            pairs.append((f"reset after step {step}", native.reset(), single.reset()))
-    for when, one, other in pairs:
-        names = ["observation", "reward", "terminated", "truncated", "info"]
-        if len(one) == 2:
-            names = ["observation", "info"]
-        for name, a, b in zip(names, one, other, strict=True):
-            assert data_equivalence(a, b, exact=True), (
-                f"{name} of {when} must equal that of single environments with {problem} and "
-                f"{mode}: {a} and {b}"
+        return actions
+
+    check_vector_env(
+        lambda num_envs, mode: SequenceVectorEnv(problem, num_envs, autoreset_mode=mode, **kwargs),
+        lambda: SequenceEnv(problem, **kwargs),
+        autoreset_modes=[AutoresetMode(autoreset_mode)],
+        num_envs=num_envs,
+        steps=steps or 3 * problem.num_steps[1] + 5,
+        seed=seed,
+        begin=begin,
+        act=answer,
+    )
+
+
+def check_vector_env(
+    make_vec: Callable[[int, AutoresetMode], VectorEnv[Any, Any, Any]],
+    make: Callable[[], gymnasium.Env[Any, Any]],
+    *,
+    autoreset_modes: Iterable[AutoresetMode] = tuple(AutoresetMode),
+    num_envs: int = 3,
+    steps: int = 100,
+    seed: int = 0,
+    tolerance: float = 0.0,
+    begin: Callable[[SyncVectorEnv, int], Any] | None = None,
+    act: Callable[[SyncVectorEnv], Any] | None = None,
+) -> None:
+    """Check that somebody's vector environment is what Gymnasium says that one is.
+
+    Step by step it must equal Gymnasium's ``SyncVectorEnv`` over single environments: spaces,
+    observations, rewards, flags, infos with their masks, ``final_obs`` and ``final_info``, with the
+    same dtypes, shapes and types, in each autoreset mode; also after a reset without a seed in the
+    middle, and with autoreset disabled after resets of some streams, finished or not. The same
+    seed must give the same again, actions must not be changed, and no array that was returned may
+    ever be written again.
+
+    Args:
+        make_vec: Makes the vector environment of so many streams in this autoreset mode.
+        make: Makes a single environment.
+        autoreset_modes: The modes that it has.
+        num_envs: Number of streams.
+        steps: How many, in each mode. Enough for several episodes, or ends are not checked.
+        seed: Of the episodes and actions.
+        tolerance: How far apart real numbers may be, absolute and relative.
+        begin: ``begin(single, seed)`` resets the ``SyncVectorEnv`` to what ``reset(seed=seed)`` of
+            the vector environment begins; ``single.reset(seed=seed)``, with seeds that count up
+            from one stream to the next, if left out.
+        act: ``act(single)`` chooses actions for all streams; samples of the action space if left
+            out.
+
+    Raises:
+        AssertionError: What differs, in which mode, when and where.
+    """
+    for mode in autoreset_modes:
+        env = make_vec(num_envs, mode)
+        single = SyncVectorEnv([make] * num_envs, autoreset_mode=mode)
+        try:
+            checks = _StreamCheck(env, single, mode, tolerance)
+            checks.run(steps, seed, begin or _begin, act or _sample)
+        finally:
+            single.close()
+            env.close()
+
+
+def _begin(single: SyncVectorEnv, seed: int) -> Any:
+    return single.reset(seed=seed)
+
+
+def _sample(single: SyncVectorEnv) -> Any:
+    return single.action_space.sample()
+
+
+class _StreamCheck:
+    """A vector environment beside the single ones that it must equal, in one mode."""
+
+    def __init__(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        single: SyncVectorEnv,
+        mode: AutoresetMode,
+        tolerance: float,
+    ) -> None:
+        self.env, self.single, self.mode, self.tolerance = env, single, mode, tolerance
+        self.returned: list[tuple[str, Any, Any]] = []  # when and what, the array, a copy
+
+    def run(
+        self,
+        steps: int,
+        seed: int,
+        begin: Callable[[SyncVectorEnv, int], Any],
+        act: Callable[[SyncVectorEnv], Any],
+    ) -> None:
+        self.check_attributes()
+        rng = np.random.default_rng(seed)
+        self.single.action_space.seed(seed)
+        first = self.env.reset(seed=seed)
+        self.compare("reset with a seed", first, begin(self.single, seed))
+        kept = copy.deepcopy(first)
+        for step in range(steps):
+            actions = act(self.single)
+            given = copy.deepcopy(actions)
+            results = self.env.step(actions), self.single.step(given)
+            self.compare(f"step {step}", *results)
+            self.expect(not _difference(actions, given), f"step {step} must not change its actions")
+            ended = results[1][2] | results[1][3]
+            if self.mode == AutoresetMode.DISABLED:
+                mask = ended | (rng.random(self.env.num_envs) < 0.1)
+                if mask.any():
+                    resets = (
+                        one.reset(options={"reset_mask": mask.copy()})
+                        for one in (self.env, self.single)
+                    )
+                    self.compare(f"reset of {mask.tolist()} after step {step}", *resets)
+            if step == steps // 2:
+                resets = (one.reset() for one in (self.env, self.single))
+                self.compare(f"reset after step {step}", *resets)
+        for when, array, before in self.returned:
+            self.expect(
+                not _difference(array, before),
+                f"what {when} returned must never be written again, but it was",
             )
+        again = _difference(self.env.reset(seed=seed), kept)
+        self.expect(not again, f"reset with the same seed must give the same again: {again}")
+
+    def expect(self, holds: bool, message: str) -> None:
+        assert holds, f"with autoreset_mode {self.mode.value!r}, {message}"
+
+    def check_attributes(self) -> None:
+        env, single = self.env, self.single
+        self.expect(
+            env.num_envs == single.num_envs,
+            f"num_envs must be {single.num_envs}, got {env.num_envs}",
+        )
+        mode = env.metadata.get("autoreset_mode")
+        self.expect(
+            mode == self.mode, f"metadata['autoreset_mode'] must be {self.mode}, got {mode!r}"
+        )
+        for name in ("observation_space", "action_space"):
+            of_one, wanted = getattr(env, f"single_{name}"), getattr(single, f"single_{name}")
+            self.expect(of_one == wanted, f"single_{name} must be {wanted}, got {of_one}")
+            batched, wanted = getattr(env, name), batch_space(of_one, env.num_envs)
+            self.expect(batched == wanted, f"{name} must be {wanted}, got {batched}")
+
+    def compare(self, when: str, got: Any, wanted: Any) -> None:
+        names = ["observations", "rewards", "terminations", "truncations", "infos"]
+        if len(wanted) == 2:
+            names = ["observations", "infos"]
+        self.expect(
+            isinstance(got, tuple) and len(got) == len(names),
+            f"{when} must return ({', '.join(names)}), got {got!r}",
+        )
+        for name, one, other in zip(names, got, wanted, strict=True):
+            where = _difference(one, other, self.tolerance)
+            self.expect(
+                not where, f"{name} of {when} must equal those of single environments: {where}"
+            )
+            self.returned += [(f"{name} of {when}", a, a.copy()) for a in _arrays(one)]
+        self.expect(
+            got[0] in self.env.observation_space,
+            f"observations of {when} must be in {self.env.observation_space}, got {got[0]}",
+        )
+
+
+def _arrays(value: Any) -> Iterator[Any]:
+    """All arrays in a structure of dicts, tuples and lists."""
+    if isinstance(value, np.ndarray):
+        yield value
+        if value.dtype == object:
+            yield from _arrays(value.tolist())
+    elif isinstance(value, dict):
+        yield from _arrays(list(value.values()))
+    elif isinstance(value, (tuple, list)):
+        for each in value:
+            yield from _arrays(each)
+
+
+def _difference(got: Any, wanted: Any, tolerance: float = 0.0) -> str:
+    """Where two structures differ first, and how; nothing if they don't."""
+    if type(got) is not type(wanted):
+        return f"{got!r} is a {type(got).__name__}, not a {type(wanted).__name__}: {wanted!r}"
+    if isinstance(got, dict):
+        if got.keys() != wanted.keys():
+            return f"it has the keys {sorted(got)}, not {sorted(wanted)}"
+        pairs = [(repr(key), got[key], wanted[key]) for key in got]
+    elif isinstance(got, (tuple, list)):
+        if len(got) != len(wanted):
+            return f"it has {len(got)} elements, not {len(wanted)}"
+        pairs = [(str(k), *both) for k, both in enumerate(zip(got, wanted, strict=True))]
+    elif isinstance(got, np.ndarray):
+        if got.dtype != wanted.dtype or got.shape != wanted.shape:
+            return f"{got.dtype} of shape {got.shape}, not {wanted.dtype} of {wanted.shape}"
+        if got.dtype == object:
+            return _difference(got.tolist(), wanted.tolist(), tolerance)
+        same = got == wanted
+        if got.dtype.kind in "fc":
+            same = np.isclose(got, wanted, tolerance, tolerance, equal_nan=True)
+        if np.all(same):
+            return ""
+        place = tuple(np.argwhere(~np.asarray(same))[0].tolist())
+        return f"at {list(place)}: {got[place]}, not {wanted[place]}"
+    else:
+        return (
+            "" if got == wanted or (got != got and wanted != wanted) else f"{got!r}, not {wanted!r}"
+        )
+    for key, one, other in pairs:
+        where = _difference(one, other, tolerance)
+        if where:
+            return f"[{key}] {where}"
+    return ""
 
 
 def _check_draw(problem: Problem, episodes: int, seed: int) -> Batch:
