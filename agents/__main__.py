@@ -19,6 +19,7 @@ try:
     from agents import run_folder
     from agents.claims import run_claims, table
     from agents.evaluate import SEED, evaluate
+    from agents.export import ExportError, OnnxAgent, export
     from agents.presets import preset_settings
     from agents.prove import prove, proven
     from agents.settings import AGENTS, RECURRENT_PPO, PPOOptions, SupervisedOptions
@@ -38,6 +39,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments.command == "evaluate":
             _evaluate(arguments)
+        elif arguments.command == "export":
+            _export(arguments)
         elif arguments.command == "prove":
             return 0 if prove(arguments.only, arguments.jobs, arguments.work) else 1
         elif arguments.command == "claims":
@@ -129,6 +132,14 @@ def _parser() -> argparse.ArgumentParser:
     evaluation.add_argument(
         "--seed", type=int, default=SEED, help=f"seed of the episodes (default: {SEED:,})"
     )
+    exporting = commands.add_parser(
+        "export",
+        help="write a trained agent as an ONNX model",
+        description="Write one step of a trained agent, with its recurrent state as input and "
+        "output, as an ONNX model, and play it with onnxruntime beside the agent.",
+    )
+    exporting.add_argument("run", type=Path, help="the folder that train wrote")
+    exporting.add_argument("--to", type=Path, help="the file (default: RUN/model.onnx)")
     proving = commands.add_parser(
         "prove",
         help="run every preset with three seeds",
@@ -280,6 +291,20 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     print(evaluation.report())
     if arguments.seed == settings.seed:
         print("\nThe agent was trained with this seed: these episodes are not fresh.")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    path = arguments.to or arguments.run / "model.onnx"
+    settings = run_folder.read_settings(arguments.run)
+    try:
+        learner = run_folder.read_learner(arguments.run)
+        run_folder.write(path, lambda file: export(learner, file))
+    except ModuleNotFoundError as error:
+        raise UsageError(f"export needs {error.name}: pip install -e '.[onnx]'") from error
+    except (gymnasium.error.Error, ImportError, TypeError, ValueError, ExportError) as error:
+        raise UsageError(str(error)) from error
+    print(f"Written: {path}. Played by onnxruntime:\n")
+    print(evaluate(OnnxAgent(path), settings.id, settings.kwargs).report())
 
 
 if __name__ == "__main__":
