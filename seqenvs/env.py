@@ -48,7 +48,8 @@ def make_problem(problem: Problem | type[Problem] | str, parameters: dict[str, A
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             raise TypeError(
-                f"unknown argument {name!r} for {problem.__name__}"
+                # In Python's words, which TorchRL's GymEnv looks for before it tries without.
+                f"{problem.__name__} got an unexpected keyword argument {name!r}"
                 + (f" (did you mean {close[0]!r}?)" if close else "")
                 + f"; it takes {', '.join(known)} (and an environment its own arguments)"
             )

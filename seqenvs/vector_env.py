@@ -125,7 +125,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             seed: Begin a new list of episodes; without one the next of the list are played.
             options: ``{"inputs": [...]}`` plays a given sequence in all streams, or one each if N
                 sequences are given; ``{"reset_mask": (N,) bool array}``, with autoreset disabled,
-                begins fresh episodes in those streams only.
+                begins fresh episodes in those streams only, the next ones of the list.
 
         Returns:
             (N, ...) first observations, and an empty dict.
@@ -501,6 +501,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         return actions
 
     def _reset_mask(self, mask: Any, seed: Any, inputs: Any) -> Any:
+        """The streams that reset's options name; None if these are all, as without a mask."""
         if mask is None:
             return None
         if self.autoreset_mode != AutoresetMode.DISABLED:
@@ -516,12 +517,14 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 f"reset_mask must be a bool array of shape ({self.num_envs},) with at least one "
                 f"True, got shape {mask.shape} with {int(mask.sum())}"
             )
+        if mask.all():
+            return None
         if self._tape is None:
             raise ResetNeeded(
                 "reset_mask resets some of the episodes under way: call reset() first"
             )
         if seed is not None or inputs is not None:
-            raise ValueError("reset_mask can't be given together with seed or inputs")
+            raise ValueError("reset_mask of some can't be given together with seed or inputs")
         return mask
 
     def _given(self, inputs: Any) -> Strip | None:

@@ -197,7 +197,7 @@ def test_wrong_environments_are_refused():
     for mode in ("NextStep", "Disabled"):
         with pytest.raises(ValueError, match=f"autoreset_mode='SameStep'.*got '{mode}'"):
             SequenceVecEnv(gymnasium.make_vec("SeqEcho-v0", num_envs=2, autoreset_mode=mode))
-    with pytest.raises(TypeError, match="unknown argument 'lagg'"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'lagg'"):
         make_sb3_env("SeqEcho-v0", 2, lagg=1)
 
 

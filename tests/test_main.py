@@ -101,7 +101,7 @@ def test_show_with_parameters(capsys):
         (["show", "nomodule:SeqEcho-v0"], "No module named 'nomodule'"),
         (
             ["show", "SeqEcho-v0", "--set", "lagg=4"],
-            "unknown argument 'lagg' for Echo (did you mean",
+            "Echo got an unexpected keyword argument 'lagg' (did you mean",
         ),
         (
             ["play", "SeqEcho-v0", "--set", "lag=40"],

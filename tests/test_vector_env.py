@@ -283,3 +283,17 @@ def test_many_streams_of_long_episodes_fit_in_memory() -> None:
         observations, *_ = env.step(np.zeros(4096, int))
     # An observation that is kept keeps no more than a page of rows alive.
     assert (observations if observations.base is None else observations.base).nbytes <= 1 << 19
+
+
+@pytest.mark.parametrize("options", [None, {"inputs": [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]}])
+def test_a_reset_mask_of_all_is_a_reset(options: dict | None) -> None:
+    one, other = (
+        SequenceVectorEnv(Echo(), 3, autoreset_mode=AutoresetMode.DISABLED) for _ in range(2)
+    )
+    for seed in (4, None, 5):
+        masked = {"reset_mask": np.ones(3, bool), **(options or {})}
+        resets = one.reset(seed=seed, options=masked), other.reset(seed=seed, options=options)
+        assert data_equivalence(*resets, exact=True)
+        for _ in range(4):
+            results = [env.step(np.arange(3)) for env in (one, other)]
+            assert data_equivalence(*results, exact=True)
