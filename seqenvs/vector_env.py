@@ -112,9 +112,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self._tape: Tape | None = None
         self._history: list[Any] = []  # rows and actions, kept only to be drawn
         _keep_heap()
-        # Masks that infos share; read-only, so that nobody can change another step's.
+        # Compared by identity, and never handed out.
         self._all, self._none = np.ones(self.num_envs, bool), np.zeros(self.num_envs, bool)
-        self._all.flags.writeable = self._none.flags.writeable = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -184,7 +183,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         row = tape.row
         if row >= self._page_stop:  # a block came between
             self._turn_page()
-        targets, (due, worth, last), terminated, truncated = self._page[row - self._page_row]
+        page = self._page[row - self._page_row]
+        targets, (due, worth, last), asked, live, terminated, truncated = page
         if due is self._none:
             rewards = np.zeros(self.num_envs)
         else:
@@ -209,12 +209,11 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             seen, finals = self._see(self._observation, *played)
             observations, final = seen[0], finals and finals[0]
         if last is None and ended is None:  # as nearly always
-            all_ = self._all
-            info = {"target": targets, "_target": all_, "due": due, "_due": all_}
+            info = {"target": targets, "_target": live, "due": asked, "_due": live}
         else:
             self._ended = None if self.autoreset_mode == AutoresetMode.SAME_STEP else last
-            live = self._all if ended is None else self._none if ended is self._all else ~ended
-            info = self._info(targets, due, live, last, success, final)
+            live = live if ended is None else ~ended
+            info = self._info(targets, asked, live, last, success, final)
         return observations, rewards, terminated, truncated, info
 
     def observe_block(self, steps: int) -> Any:
@@ -329,7 +328,10 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         window, row = tape.window, tape.row
         stop = min(row + self._page_rows, tape.laid)
         self._page_row, self._page_stop = row, stop
+        shape = stop - row, self.num_envs
         self._observations = list(self.encode(window.inputs[row:stop]))
+        targets = list(window.targets[row:stop].astype(self._action_dtype))
+        asked = list(np.broadcast_to(window.due[row:stop], shape).copy())
         if window.due.shape[1] == window.last.shape[1] == 1 < self.num_envs:
             if window.worth is not self._plan_of:  # else it is that of the last round
                 self._plan_of, self._plan = window.worth, self._uniform_plan(window)
@@ -338,19 +340,19 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             plan = [
                 (due, worth, last.copy() if last.any() else None)
                 for due, worth, last in zip(
-                    np.broadcast_to(window.due[row:stop], (stop - row, self.num_envs)).copy(),
+                    asked,
                     window.worth[row:stop],
-                    np.broadcast_to(window.last[row:stop], (stop - row, self.num_envs)),
+                    np.broadcast_to(window.last[row:stop], shape),
                     strict=True,
                 )
             ]
-        targets = list(window.targets[row:stop].astype(self._action_dtype))
-        flags = list(np.zeros((2 * (stop - row), self.num_envs), bool))
-        terminated, truncated = flags[: stop - row], flags[stop - row :]
+        live, terminated, truncated = (
+            list(fill(shape, bool)) for fill in (np.ones, np.zeros, np.zeros)
+        )
         for flag, (_, _, last) in zip(terminated, plan, strict=True):
             if last is not None:
                 flag[:] = last
-        self._page = list(zip(targets, plan, terminated, truncated, strict=True))
+        self._page = list(zip(targets, plan, asked, live, terminated, truncated, strict=True))
 
     def _uniform_plan(self, window: Strip) -> list[tuple[Any, Any, Any]]:
         """For each row of streams in step: the masks of due and last (or None), and the worth."""
@@ -423,7 +425,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 )
             else:
                 info.update(ending)
-        if live is self._all or (live is not self._none and live.any()):
+        if live.any():
             info["target"], info["_target"], info["due"], info["_due"] = targets, live, due, live
         return info
 

@@ -20,6 +20,8 @@ except ModuleNotFoundError as error:
         f"{__name__} needs stable-baselines3: pip install 'seqenvs[sb3]'"
     ) from error
 
+from seqenvs.env import SequenceEnv
+from seqenvs.problem import check_int
 from seqenvs.vector_env import SequenceVectorEnv
 
 # What one environment has under another name than the vector environment.
@@ -41,7 +43,24 @@ def make_sb3_env(
 
     Returns:
         A `SequenceVecEnv`, in a ``VecMonitor`` if asked for.
+
+    Raises:
+        TypeError, ValueError: An id of another environment, or an argument that it can't have.
+        gymnasium.error.Error: An id that is not registered.
     """
+    if seed is not None:
+        seed = check_int("seed", seed, 0)
+    for name in ("autoreset_mode", "vectorization_mode"):
+        if name in kwargs:
+            raise TypeError(
+                f"{name} can't be given, as SB3 takes one only, got {kwargs[name]!r}; "
+                "gymnasium.make_vec makes the others"
+            )
+    if not isinstance(gymnasium.make(id, **kwargs).unwrapped, SequenceEnv):
+        raise TypeError(
+            f"id must be one that seqenvs.register registered, got {id!r}: for any other, "
+            "stable_baselines3.common.env_util.make_vec_env makes single environments"
+        )
     env = gymnasium.make_vec(
         id, num_envs=num_envs, autoreset_mode=AutoresetMode.SAME_STEP.value, **kwargs
     )
