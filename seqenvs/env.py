@@ -104,7 +104,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         encoding: How symbols are shown, see `seqenvs.encoding.Encoding`.
         extras: What is observed beside the input: ``"previous_action"``, ``"previous_reward"``,
             ``"time_step"``, ``"episode_start"``; see `seqenvs.observation.Observation`.
-        window: How many of the last observations are observed at once.
+        stack_size: How many of the last observations are observed at once.
         render_mode: ``"ansi"``, ``"rgb_array"`` or None.
         **parameters: Passed to the problem's class.
     """
@@ -117,13 +117,13 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         *,
         encoding: str = "one_hot",
         extras: Iterable[str] = (),
-        window: int = 1,
+        stack_size: int = 1,
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
         self.problem = make_problem(problem, parameters)
         self.encode = Encoding(self.problem.shown, encoding)
-        self._observation = make_observation(self.problem, self.encode, 1, extras, window)
+        self._observation = make_observation(self.problem, self.encode, 1, extras, stack_size)
         self.render_mode = check_choice("render_mode", render_mode, (None, *RENDER_MODES))
         self.observation_space = (self._observation or self.encode).space
         self.action_space = copy.deepcopy(self.problem.answers)  # with a seed of its own
@@ -131,6 +131,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
             int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else None
         )
         self._stream: EpisodeStream | None = None
+        self._source: Any = None  # the generator that the stream began from
         self._episodes: list[tuple[Any, ...]] = []  # those taken from the stream, next one last
         self._targets: Any = ()
         self._time = 0
@@ -155,8 +156,10 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
             steps = self.problem.num_steps[1] + 1
             given = self._unroll(lay_out(self.problem.episode(inputs, steps)))[0]
         super().reset(seed=seed)
-        if self._stream is None or self._stream.rng is not self._np_random:
-            self._stream = EpisodeStream(self.problem, self.np_random)
+        if self._stream is None or self._source is not self._np_random:
+            self._source = self.np_random
+            # A copy, as wrappers such as StickyAction draw from the environment's own.
+            self._stream = EpisodeStream(self.problem, copy.deepcopy(self._source))
             self._episodes = []
             self._ahead = max(1, _STEPS_AHEAD // self.problem.num_steps[1])
         if given is None:
@@ -224,7 +227,8 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
 
         Holds until a ``reset`` with a seed.
         """
-        self._np_random, self._stream, self._episodes = stream.rng, stream, []
+        self._source = self._np_random = stream.rng
+        self._stream, self._episodes = stream, []
         self._ahead = 1
 
     def render(self) -> Any:

@@ -1,4 +1,4 @@
-"""What an agent sees beside the present input, where it asks for more: extras, and a window.
+"""What an agent sees beside the present input, where it asks for more: extras, and past frames.
 
 These are what people wrap memory environments in. Each changes what can be reached without a
 memory, which is why none is there unless asked for.
@@ -25,10 +25,10 @@ EXTRAS = {
 
 
 class Observation:
-    """Frames of N streams, each the extras and then the encoded input, and a window of the last.
+    """Frames of N streams, each the extras and then the encoded input, and a stack of the last.
 
-    An observation is the window laid flat, the oldest frame first: the present input is always the
-    last F numbers. Where the window reaches back beyond the episode's start, its frames show the
+    An observation is the stack laid flat, the oldest frame first: the present input is always the
+    last F numbers. Where the stack reaches back beyond the episode's start, its frames show the
     blank and zeros.
 
     Args:
@@ -40,7 +40,7 @@ class Observation:
             ``previous_reward`` is one number, and both are zero at first. ``time_step`` is t
             divided by the number of steps of the longest episode, in [0, 1]. ``episode_start`` is 1
             at first and 0 afterwards.
-        window: Number of frames, from 1.
+        stack_size: Number of frames, from 1.
 
     Attributes:
         space: The space of one stream's observation.
@@ -55,7 +55,7 @@ class Observation:
         encoding: Encoding,
         num_envs: int,
         extras: tuple[str, ...],
-        window: int,
+        stack_size: int,
     ) -> None:
         base: Any = encoding.space
         self.open_loop = not any(EXTRAS[name] for name in extras)
@@ -68,11 +68,11 @@ class Observation:
         self._slots = dict(zip(ranges, map(slice, stops, stops[1:]), strict=False))
         self._shown = slice(stops[-1], None)
         ends = zip(*ranges.values(), (base.low, base.high), strict=True)
-        low, high = (np.tile(np.concatenate(end), window).astype(np.float32) for end in ends)
+        low, high = (np.tile(np.concatenate(end), stack_size).astype(np.float32) for end in ends)
         self.space = spaces.Box(low, high, dtype=np.float32)
-        self._blank = np.zeros(len(low) // window, np.float32)
+        self._blank = np.zeros(len(low) // stack_size, np.float32)
         self._blank[self._shown] = encoding.blank
-        self._frames = np.tile(self._blank, (num_envs, window, 1))
+        self._frames = np.tile(self._blank, (num_envs, stack_size, 1))
         self._time = np.zeros(num_envs, np.int64)
 
     def step(self, shown: Any, actions: Any, rewards: Any) -> Any:
@@ -147,12 +147,12 @@ class Observation:
 
 
 def make_observation(
-    problem: Problem, encoding: Encoding, num_envs: int, extras: Iterable[str], window: int
+    problem: Problem, encoding: Encoding, num_envs: int, extras: Iterable[str], stack_size: int
 ) -> Observation | None:
     """The observation of N streams; None if inputs alone are observed, as they are.
 
     Raises:
-        TypeError, ValueError: An unknown extra, one given twice, a window below 1, or Discrete
+        TypeError, ValueError: An unknown extra, one given twice, a stack size below 1, or Discrete
             observations, to which nothing can be added.
     """
     if isinstance(extras, str) or not isinstance(extras, Iterable):
@@ -160,12 +160,12 @@ def make_observation(
     names = tuple(check_choice("extras", name, EXTRAS) for name in extras)
     if len(set(names)) < len(names):
         raise ValueError(f"extras must not hold a name twice, got {names!r}")
-    window = check_int("window", window, 1)
-    if not names and window == 1:
+    stack_size = check_int("stack_size", stack_size, 1)
+    if not names and stack_size == 1:
         return None
     if not isinstance(encoding.space, spaces.Box):
         raise ValueError(
-            "extras and window need encoding='one_hot' or 'normalized', as nothing can be added to "
-            f"a Discrete observation, got encoding={encoding.name!r}"
+            "extras and stack_size need encoding='one_hot' or 'normalized', as nothing can be "
+            f"added to a Discrete observation, got encoding={encoding.name!r}"
         )
-    return Observation(problem, encoding, num_envs, names, window)
+    return Observation(problem, encoding, num_envs, names, stack_size)

@@ -44,7 +44,7 @@ class Oracle:
         """Answer one observation, or one of each of B episodes; the interface of Stable-Baselines3.
 
         Args:
-            observation: (*space.shape) or (B, *space.shape), with or without extras and a window.
+            observation: (*space.shape) or (B, *space.shape), with or without extras and a stack.
             state: What the last call returned; None begins new episodes.
             episode_start: bool or (B,) bool, whether an episode begins with this observation.
             deterministic: Has no effect: there is nothing to draw.

@@ -60,7 +60,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         num_envs: Number of streams.
         encoding: How symbols are shown, see `seqenvs.encoding.Encoding`.
         extras: What is observed beside the input, as for `seqenvs.SequenceEnv`.
-        window: How many of the last observations are observed at once.
+        stack_size: How many of the last observations are observed at once.
         autoreset_mode: Gymnasium's, as the enum or its value: ``"NextStep"``, ``"SameStep"`` or
             ``"Disabled"``, which takes ``reset(options={"reset_mask": ...})``.
         render_mode: ``"ansi"``, ``"rgb_array"`` or None; ``render`` gives one frame a stream.
@@ -80,7 +80,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         *,
         encoding: str = "one_hot",
         extras: Iterable[str] = (),
-        window: int = 1,
+        stack_size: int = 1,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         **parameters: Any,
@@ -95,7 +95,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self.autoreset_mode = autoreset_mode
         self.metadata = {**SequenceEnv.metadata, "autoreset_mode": autoreset_mode}
         self._observation = make_observation(
-            self.problem, self.encode, self.num_envs, extras, window
+            self.problem, self.encode, self.num_envs, extras, stack_size
         )
         self.open_loop = self._observation is None or self._observation.open_loop
         self.single_observation_space = (self._observation or self.encode).space
@@ -110,6 +110,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self._plan_of: Any = None  # the window's worth that the plan was made from
         self._ended: Any = None  # (N,) the streams that wait for a reset, or None
         self._tape: Tape | None = None
+        self._source: Any = None  # the generator that the episodes began from
         self._history: list[Any] = []  # rows and actions, kept only to be drawn
         _keep_heap()
         # Compared by identity, and never handed out.
@@ -369,7 +370,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
     def _see(
         self, observation: Observation, shown: Any, actions: Any, rewards: Any, last: Any
     ) -> tuple[list[Any], list[Any]]:
-        """What K steps are followed by, with extras and window.
+        """What K steps are followed by, with extras and stack.
 
         Args:
             observation: That of the streams before these steps; it goes along.
@@ -545,8 +546,10 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _begin(self, given: Strip | None) -> None:
         """Begin all streams, with the given episodes or with the next ones of the list."""
-        if self._tape is None or self._tape.stream.rng is not self.np_random:
-            stream = EpisodeStream(self.problem, self.np_random)
+        if self._tape is None or self._source is not self.np_random:
+            self._source = self.np_random
+            # A copy, as wrappers may draw from the environment's own.
+            stream = EpisodeStream(self.problem, copy.deepcopy(self._source))
             self._tape = Tape(stream, self.num_envs, _GAPS[self.autoreset_mode])
         self._tape.restart(given)
 

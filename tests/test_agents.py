@@ -180,7 +180,7 @@ def test_a_target_ends_training(tmp_path, capsys):
     [
         (["train"], "give the id of an environment"),
         (["train", "SeqEco-v0"], "Did you mean: `SeqEcho`"),
-        (["train", "CartPole-v1"], "unexpected keyword argument"),
+        (["train", "CartPole-v1"], "id must be one that seqenvs.register registered"),
         (["train", "nothing_here:Mine-v0"], "nothing_here"),
         (["train", "SeqEcho-v0", "--set", "lagg=1"], "did you mean 'lag'"),
         (["train", "SeqEcho-v0", "--set", "lag=99"], "lag must be an int in 0 .. 9, got 99"),

@@ -205,3 +205,13 @@ def test_version() -> None:
     from importlib.metadata import version
 
     assert version("seqenvs") == seqenvs.__version__
+
+
+def test_wrappers_that_draw_leave_the_episodes_alone() -> None:
+    plain = gymnasium.make("SeqEcho-v0", num_symbols=90)
+    sticky = gymnasium.wrappers.StickyAction(gymnasium.make("SeqEcho-v0", num_symbols=90), 0.5)
+    for episode in range(2000):  # past the first draw, and the second
+        seed = 0 if episode == 0 else None
+        first = plain.reset(seed=seed)[0], sticky.reset(seed=seed)[0]
+        assert np.array_equal(*first)
+        sticky.step(0)

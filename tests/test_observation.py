@@ -1,4 +1,4 @@
-"""Extras and windows: the same in every face, and what they do to what can be reached."""
+"""Extras and stacked frames: the same in every face, and what they do to what can be reached."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AHEAD = ("time_step", "episode_start")  # what can be shown ahead
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 @pytest.mark.parametrize("problem", VARIANTS, ids=str)
 def test_streams_equal_single_environments(problem: Problem, mode: AutoresetMode) -> None:
-    check_streams(problem, mode, num_envs=3, steps=40, extras=ALL, window=3)
+    check_streams(problem, mode, num_envs=3, steps=40, extras=ALL, stack_size=3)
 
 
 def play(env: SequenceEnv, inputs: list, actions: list) -> list:
@@ -64,23 +64,23 @@ def test_previous_actions_of_every_space():
     assert streams.step(np.array([7, 1]))[0][:, :3].tolist() == [[0, 0, 0], [0, 1, 0]]
 
 
-def test_a_window_holds_the_last_frames_and_nothing_of_the_episode_before():
-    env = SequenceEnv(Echo(length=3, lag=0, num_symbols=2), window=2)
+def test_a_stack_holds_the_last_frames_and_nothing_of_the_episode_before():
+    env = SequenceEnv(Echo(length=3, lag=0, num_symbols=2), stack_size=2)
     first = [[0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, 1], [0, 1, 0, 0]]
     for _ in range(2):
         assert np.array(play(env, [0, 1, 1], [0, 0, 0])).tolist() == first
-    shown = SequenceEnv(Echo(length=3, num_symbols=2), window=2, encoding="normalized")
+    shown = SequenceEnv(Echo(length=3, num_symbols=2), stack_size=2, encoding="normalized")
     assert shown.reset(seed=0)[0][0] == -1  # blank, as nothing was shown before
 
 
 def test_equal_what_gymnasiums_wrappers_give():
-    window = gymnasium.make("SeqEcho-v0", window=4)
+    stacked = gymnasium.make("SeqEcho-v0", stack_size=4)
     stack = FrameStackObservation(gymnasium.make("SeqEcho-v0"), 4, padding_type="zero")
     clock = gymnasium.make("SeqEcho-v0", extras=["time_step"])
     aware = TimeAwareObservation(
         gymnasium.make("SeqEcho-v0", max_episode_steps=10), flatten=True, normalize_time=True
     )
-    envs = [window, stack, clock, aware]
+    envs = [stacked, stack, clock, aware]
     seen = [env.reset(seed=3)[0] for env in envs]
     for _ in range(9):
         assert np.array_equal(seen[0], seen[1].ravel())
@@ -90,13 +90,13 @@ def test_equal_what_gymnasiums_wrappers_give():
 
 @pytest.mark.parametrize("id", IDS)
 def test_pass_gymnasiums_checker(id):
-    check_env(gymnasium.make(id, extras=ALL, window=2).unwrapped)
+    check_env(gymnasium.make(id, extras=ALL, stack_size=2).unwrapped)
 
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 @pytest.mark.parametrize("problem", VARIANTS, ids=str)
 def test_the_oracle_finds_the_input_among_them(problem: Problem, mode: AutoresetMode) -> None:
-    env = SequenceVectorEnv(problem, 3, extras=ALL, window=2, autoreset_mode=mode)
+    env = SequenceVectorEnv(problem, 3, extras=ALL, stack_size=2, autoreset_mode=mode)
     oracle = Oracle.of(env)
     observations, _ = env.reset(seed=0)
     assert observations in env.observation_space
@@ -118,7 +118,7 @@ def test_the_oracle_finds_the_input_among_them(problem: Problem, mode: Autoreset
 def test_blocks_equal_single_steps(extras: tuple[str, ...], mode: AutoresetMode) -> None:
     for problem in (Echo(length=(2, 6)), Recall(), NextValue(framing="many_to_one")):
         one, other = (
-            SequenceVectorEnv(problem, 3, extras=extras, window=3, autoreset_mode=mode)
+            SequenceVectorEnv(problem, 3, extras=extras, stack_size=3, autoreset_mode=mode)
             for _ in range(2)
         )
         now = one.reset(seed=1)[0], other.reset(seed=1)[0]
@@ -200,11 +200,11 @@ def test_bad_arguments_are_named(make):
         make(Echo(), extras=["time"])
     with pytest.raises(ValueError, match="extras must not hold a name twice, got"):
         make(Echo(), extras=["time_step", "time_step"])
-    with pytest.raises(ValueError, match="window must be an int at least 1, got 0"):
-        make(Echo(), window=0)
-    with pytest.raises(TypeError, match="window must be an int at least 1, got True"):
-        make(Echo(), window=True)
-    for kwargs in ({"window": 2}, {"extras": ["time_step"]}):
+    with pytest.raises(ValueError, match="stack_size must be an int at least 1, got 0"):
+        make(Echo(), stack_size=0)
+    with pytest.raises(TypeError, match="stack_size must be an int at least 1, got True"):
+        make(Echo(), stack_size=True)
+    for kwargs in ({"stack_size": 2}, {"extras": ["time_step"]}):
         with pytest.raises(ValueError, match=r"need encoding='one_hot' or 'normalized'.*'index'"):
             make(Echo(), encoding="index", **kwargs)
 
@@ -215,4 +215,4 @@ def test_what_depends_on_the_answers_cannot_be_shown_ahead():
     env.reset(seed=0)
     with pytest.raises(ValueError, match="observe_block can't show ahead"):
         env.observe_block(2)
-    assert SequenceVectorEnv(Echo(), 2, extras=AHEAD, window=5).open_loop
+    assert SequenceVectorEnv(Echo(), 2, extras=AHEAD, stack_size=5).open_loop

@@ -1,0 +1,341 @@
+"""Recurrent PPO in one file, to be read from top to bottom, in the style of CleanRL.
+
+An LSTM learns from rewards alone, in any Gymnasium vector environment with NEXT_STEP autoreset,
+Box observations and Discrete actions. Written from the equations of Schulman et al., "Proximal
+Policy Optimization Algorithms" (2017), below "PPO".
+
+    python examples/recurrent_ppo_single_file.py
+    python examples/recurrent_ppo_single_file.py --id SeqEcho-v0 --set lag=4 --delay-line
+    python examples/recurrent_ppo_single_file.py --id CartPole-v1
+
+A progress bar goes to stderr; Ctrl-C ends the training, and what was learned so far is evaluated.
+Prints the mean return of 1,000 fresh episodes, played greedily, beside the
+bounds. Seen with the defaults, 300,000 steps and seed 0: 1.000 on SeqEcho-v0 in 13 seconds on one
+core, 1.000 on SeqRecall-v0, 0.997 on SeqClassify-v0, 500 on CartPole-v1, and 0.999 on SeqCopy-v0
+with --delay-line. The same seed gives the same result.
+"""
+
+import argparse
+import ast
+import itertools
+from collections import deque
+from typing import NamedTuple
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.spaces import Box, Discrete
+from gymnasium.vector import AutoresetMode
+from torch import Tensor, nn
+from torch.distributions import Categorical
+from tqdm import tqdm
+
+import seqenvs
+from seqenvs.bounds import known_bounds
+
+# The same number of episodes of each stream: the first 1,000 that end would be the shorter ones.
+EVALUATION_STREAMS, EPISODES_EACH = 100, 10
+SPREAD_OVER = 1000  # steps, of which the spread of returns is taken
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--id", default="SeqEcho-v0", help="id of the environment; module:Id imports the module")
+    add("--set", default=[], action="append", metavar="NAME=VALUE", help="environment's parameter")
+    add("--seed", type=int, default=0, help="of the episodes, the actions and the first weights")
+    add("--total-steps", type=int, default=300_000, help="steps of all environments together")
+    add("--num-envs", type=int, default=64, help="environments side by side")
+    add("--num-steps", type=int, default=55, help="steps of each environment between two updates")
+    add("--hidden", type=int, default=64, help="units of the LSTM")
+    add("--delay-line", action="store_true", help="the LSTM begins as a delay line")
+    add("--learning-rate", type=float, default=5e-3, help="of Adam; falls to 0")
+    add("--gamma", type=float, help="discount; if left out, 0 for a problem of seqenvs, else 0.99")
+    add("--gae-lambda", type=float, default=0.95, help="lambda of the advantages")
+    add("--epochs", type=int, default=4, help="passes over what was played")
+    add("--minibatches", type=int, default=4, help="parts of a pass")
+    add("--clip", type=float, default=0.2, help="epsilon of the clipped losses")
+    add("--entropy", type=float, default=0.01, help="coefficient of the entropy bonus")
+    add("--value", type=float, default=0.5, help="coefficient of the value loss")
+    add("--max-grad-norm", type=float, default=0.5, help="longest gradient")
+    return parser.parse_args()
+
+
+def parse_parameters(assignments):
+    parameters = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not (name and equals):
+            raise SystemExit(f"--set must be NAME=VALUE, got {assignment!r}")
+        try:
+            parameters[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):  # a word needs no quotes
+            parameters[name] = text
+    return parameters
+
+
+def make_envs(id, num_envs, parameters):
+    """Make a vector environment, and refuse one that the rest of this file can't play."""
+    try:
+        envs = gymnasium.make_vec(id, num_envs, **parameters)
+    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
+        raise SystemExit(f"{id}: {error}") from error
+    needs = {
+        "action space": (envs.single_action_space, Discrete),
+        "observation space": (envs.single_observation_space, Box),
+    }
+    for name, (space, kind) in needs.items():
+        if not isinstance(space, kind):
+            raise SystemExit(f"{id} has the {name} {space}, and this file needs a {kind.__name__}")
+    mode = envs.metadata.get("autoreset_mode")
+    if mode != AutoresetMode.NEXT_STEP:
+        raise SystemExit(f"{id} has autoreset mode {mode}, and this file needs NEXT_STEP")
+    return envs
+
+
+class Agent(nn.Module):
+    """One LSTM, and a policy and a value that read it."""
+
+    def __init__(self, features, num_actions, hidden, delay_line):
+        super().__init__()
+        self.lstm = nn.LSTM(features, hidden)
+        self.policy, self.critic = nn.Linear(hidden, num_actions), nn.Linear(hidden, 1)
+        with torch.no_grad():
+            # Torch lays out input, forget, cell and output gate in this order; each has two biases,
+            # which add up.
+            for bias in (self.lstm.bias_ih_l0, self.lstm.bias_hh_l0):
+                bias.zero_()
+            enter, forget, _, leave = self.lstm.bias_ih_l0.chunk(4)
+            # The forget gate begins open, so that the gradient reaches back over many steps.
+            # Jozefowicz, Zaremba and Sutskever, "An Empirical Exploration of Recurrent Network
+            # Architectures" (2015), abstract.
+            forget.fill_(1)
+            if delay_line:
+                # Begins as a shift register: little is kept in the cell, and all goes round through
+                # an orthogonal matrix, which mixes but loses little. What was shown some steps ago
+                # then has a place of its own before anything is learned. Henaff, Szlam and LeCun,
+                # "Recurrent Orthogonal Networks and Long-Memory Tasks" (2016), solve copying so.
+                forget.fill_(-2)
+                enter.fill_(2)
+                leave.fill_(2)
+                for gate in self.lstm.weight_hh_l0.chunk(4):
+                    nn.init.orthogonal_(gate)
+            # The policy begins near uniform, whatever is shown. Andrychowicz et al., "What Matters
+            # In On-Policy Reinforcement Learning?" (2020), section 3.2.
+            self.policy.weight *= 0.01
+            self.policy.bias.zero_()
+
+    def begin(self, num_envs):
+        zeros = torch.zeros(1, num_envs, self.lstm.hidden_size)
+        return zeros, zeros
+
+    def forward(self, observations, starts, state):
+        """Read (T, N, F) observations; where ``starts`` (T, N) is True the state is set to 0.
+
+        The state may change only between two calls of the LSTM. So one call reads up to the next
+        step at which an episode starts in some environment: where all episodes are equally long,
+        a whole one.
+        """
+        some = (starts[1:].any(dim=1).nonzero().flatten() + 1).tolist()
+        outputs = []
+        for begin, end in itertools.pairwise([0, *some, len(starts)]):
+            keep = (~starts[begin]).float()[:, None]
+            output, state = self.lstm(observations[begin:end], tuple(keep * s for s in state))
+            outputs.append(output)
+        output = torch.cat(outputs)
+        return Categorical(logits=self.policy(output)), self.critic(output).squeeze(-1), state
+
+
+class Player:
+    """Plays the environments one step at a time, and knows where episodes start and end.
+
+    With NEXT_STEP autoreset the step that ends an episode shows its last observation. The step
+    after it ignores the action, only resets, and shows the first observation of the next episode.
+    """
+
+    def __init__(self, envs, agent, seed):
+        self.envs, self.agent = envs, agent
+        self.observation = self._tensor(envs.reset(seed=seed)[0])
+        self.start = torch.ones(envs.num_envs, dtype=torch.bool)  # a first observation is in sight
+        self.ended = torch.zeros(envs.num_envs, dtype=torch.bool)  # a last one is
+        self.state = agent.begin(envs.num_envs)
+
+    def _tensor(self, observations):
+        return torch.as_tensor(observations, dtype=torch.float32).flatten(start_dim=1)
+
+    def look(self):
+        """The policy and the value here, and the state after; nothing is changed."""
+        policy, value, state = self.agent(self.observation[None], self.start[None], self.state)
+        return Categorical(logits=policy.logits[0]), value[0], state
+
+    def act(self, actions, state):
+        first = self.envs.single_action_space.start
+        observations, rewards, *ends, _ = self.envs.step(actions.numpy() + first)
+        terminated, truncated = (torch.as_tensor(end) for end in ends)
+        self.observation, self.state = self._tensor(observations), state
+        self.start, self.ended = self.ended, terminated | truncated
+        return torch.as_tensor(rewards, dtype=torch.float32), terminated
+
+
+class Rollout(NamedTuple):
+    """What was played: (T, N) each, observations (T, N, F)."""
+
+    observation: Tensor
+    start: Tensor
+    counts: Tensor  # False for a step that only resets
+    action: Tensor
+    log_prob: Tensor
+    value: Tensor
+    reward: Tensor
+    terminated: Tensor
+    ended: Tensor
+
+
+@torch.no_grad()
+def collect(player, num_steps):
+    rows = []
+    for _ in range(num_steps):
+        seen = player.observation, player.start, ~player.ended
+        policy, value, state = player.look()
+        action = policy.sample()
+        reward, terminated = player.act(action, state)
+        log_prob = policy.log_prob(action)
+        rows.append((*seen, action, log_prob, value, reward, terminated, player.ended))
+    return Rollout(*map(torch.stack, zip(*rows, strict=True))), player.look()[1]
+
+
+def estimate_advantages(rollout, last_value, gamma, gae_lambda):
+    """Generalized advantages: PPO, equations 11 and 12, computed from the last step to the first.
+
+    Nothing follows a terminated step: its next value counts as 0. A truncated one would have gone
+    on, so that its next value counts: Pardo et al., "Time Limits in Reinforcement Learning" (2018),
+    on partial-episode bootstrapping. The next row holds just that value, since NEXT_STEP shows the
+    last observation there. Neither's advantage takes anything from the next episode's.
+    """
+    advantages, advantage, next_value = [], torch.zeros_like(last_value), last_value
+    for reward, value, terminated, ended in zip(
+        *(x.flip(0) for x in (rollout.reward, rollout.value, rollout.terminated, rollout.ended)),
+        strict=True,
+    ):
+        delta = reward + gamma * next_value * ~terminated - value
+        advantage = delta + gamma * gae_lambda * advantage * ~ended
+        advantages.append(advantage)
+        next_value = value
+    return torch.stack(advantages[::-1])
+
+
+def losses(agent, batch, advantages, targets, state, clip):
+    """The three terms of PPO, equation 9, each a mean over the steps that count."""
+    policy, value, _ = agent(batch.observation, batch.start, state)
+    counts = batch.counts
+    # Advantages in units of their spread, so that the learning rate fits rewards of any size.
+    # Andrychowicz et al. (2020), section 3.3 and Huang et al., "The 37 Implementation Details of
+    # Proximal Policy Optimization" (2022), core detail 7.
+    advantages = (advantages - advantages[counts].mean()) / (advantages[counts].std() + 1e-8)
+    ratio = (policy.log_prob(batch.action) - batch.log_prob).exp()
+    clipped = ratio.clamp(1 - clip, 1 + clip)
+    policy_loss = -torch.minimum(ratio * advantages, clipped * advantages)  # PPO, equation 7
+    # The value is clipped likewise, around that of the rollout: Engstrom et al., "Implementation
+    # Matters in Deep RL" (2020), section 3.
+    near = batch.value + (value - batch.value).clamp(-clip, clip)
+    value_loss = torch.maximum((value - targets) ** 2, (near - targets) ** 2)
+    return [term[counts].mean() for term in (policy_loss, value_loss, policy.entropy())]
+
+
+def train(agent, envs, gamma, args):
+    optimizer = torch.optim.Adam(agent.parameters(), args.learning_rate, eps=1e-5)
+    player = Player(envs, agent, args.seed)
+    per_update = args.num_envs * args.num_steps
+    num_updates = max(1, args.total_steps // per_update)
+    returns, running = deque(maxlen=1000), torch.zeros(args.num_envs)
+    discounted, seen = torch.zeros(args.num_envs), []
+    with tqdm(total=num_updates * per_update, unit="step", unit_scale=True) as bar:
+        for update in range(num_updates):
+            # Falls linearly to 0: PPO, appendix A, where it is done for Atari.
+            optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - update / num_updates)
+            # Whole sequences are read anew from the rollout's first state, so that only that one is
+            # of older weights (Kapturowski et al., "Recurrent Experience Replay in Distributed
+            # Reinforcement Learning" (2019), section 3, on stale states). Minibatches are therefore
+            # made of environments, never of pieces of time. The gradient ends at the first row,
+            # which is why 55 steps are the default: 5 whole episodes of 10 steps and a reset.
+            state = player.state
+            rollout, last_value = collect(player, args.num_steps)
+            for reward, ended in zip(rollout.reward, rollout.ended, strict=True):
+                running += reward
+                returns.extend(running[ended].tolist())
+                running[ended] = 0
+                discounted = reward + gamma * discounted
+                seen.append(discounted)
+                discounted = discounted * ~ended
+            # Rewards in units of the spread of discounted returns, so that values are of the size
+            # that clipping and learning rate expect: Engstrom et al. (2020), section 3. Without
+            # this CartPole-v1 reached 457 in place of 500, with the defaults.
+            seen = seen[-SPREAD_OVER:]
+            rollout = rollout._replace(reward=rollout.reward / (torch.stack(seen).std() + 1e-8))
+            advantages = estimate_advantages(rollout, last_value, gamma, args.gae_lambda)
+            targets = advantages + rollout.value
+            for _ in range(args.epochs):
+                for n in torch.randperm(args.num_envs).chunk(args.minibatches):
+                    policy_loss, value_loss, entropy = losses(
+                        agent,
+                        Rollout(*(x[:, n] for x in rollout)),
+                        advantages[:, n],
+                        targets[:, n],
+                        tuple(s[:, n] for s in state),
+                        args.clip,
+                    )
+                    loss = policy_loss + args.value * value_loss - args.entropy * entropy
+                    optimizer.zero_grad()
+                    loss.backward()
+                    nn.utils.clip_grad_norm_(agent.parameters(), args.max_grad_norm)
+                    optimizer.step()
+            bar.update(per_update)
+            if returns:
+                bar.set_postfix_str(f"return {np.mean(returns):.3f}")
+
+
+@torch.no_grad()
+def evaluate(agent, envs, seed):
+    player, number = Player(envs, agent, seed), np.zeros(envs.num_envs, int)
+    returns = np.zeros((envs.num_envs, EPISODES_EACH + 1))
+    while (number < EPISODES_EACH).any():
+        policy, _, state = player.look()
+        reward, _ = player.act(policy.logits.argmax(dim=-1), state)
+        returns[np.arange(len(number)), np.minimum(number, EPISODES_EACH)] += reward.numpy()
+        number += player.ended.numpy()
+    return returns[:, :EPISODES_EACH].mean()
+
+
+def main():
+    args = parse_arguments()
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    parameters = parse_parameters(args.set)
+    envs = make_envs(args.id, args.num_envs, parameters)
+    problem = getattr(envs.unwrapped, "problem", None)
+    problem = problem if isinstance(problem, seqenvs.Problem) else None
+    # Each reward of a problem of seqenvs depends on its own step's answer alone: what follows is
+    # noise to it.
+    gamma = args.gamma
+    if gamma is None:
+        gamma = 0.99 if problem is None else 0.0
+    features = int(np.prod(envs.single_observation_space.shape))
+    agent = Agent(features, int(envs.single_action_space.n), args.hidden, args.delay_line)
+    try:
+        train(agent, envs, gamma, args)
+    except KeyboardInterrupt:
+        print("interrupted")
+    # Gymnasium seeds stream i with seed + i: fresh episodes need a seed that is far away.
+    value = evaluate(agent, make_envs(args.id, EVALUATION_STREAMS, parameters), 10**6 + args.seed)
+    bounds = known_bounds(problem) if problem else None
+    if bounds:
+        print(f"chance {bounds.chance:.3f}  clock {bounds.clock:.3f}  optimum {bounds.optimum:.3f}")
+        print(f"memory score {bounds.memory_score(value):+.3f}")
+    print(f"recurrent PPO, {' '.join([args.id, *args.set])}: return {value:.3f}")
+
+
+if __name__ == "__main__":
+    main()

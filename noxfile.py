@@ -1,0 +1,185 @@
+"""Runs in environments of their own, each with the newest releases that pip resolves.
+
+``nox -s rllib`` runs one recipe of examples/integrations, ``nox -s integrations`` all of them, and
+both write what was reached to docs/compatibility.md. ``nox -s tests-3.13``, ``nox -s numpy-1.26``
+and ``nox -s gymnasium-1.1`` run the package's tests on that version. ``nox -l`` lists everything.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PAGE = ROOT / "docs" / "compatibility.md"
+REACHED = re.compile(r"^(?P<what>.+): return (?P<value>-?\d+\.\d+)$", re.MULTILINE)
+HEAD = ("tool", "version", "Gymnasium", "Python", "what ran", "return", "date")
+INTRODUCTION = """\
+# Compatibility
+
+What each tool reached in an environment of its own, with the newest releases that pip resolved on
+that day, on two cores. The recipes are in [`examples/integrations`](../examples/integrations), what
+each tool needs and why in [`integrations/`](integrations).
+
+Written by `nox -s integrations`; `nox -s NAME` renews the rows of one tool.
+
+"""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to run a tool.
+
+    Attributes:
+        package: The tool's distribution, whose version the page names.
+        requirements: What pip installs beside seqenvs.
+        least: The return that every line of its output must reach.
+        file: Below examples/, if it isn't integrations/NAME_recipe.py.
+    """
+
+    package: str
+    requirements: tuple[str, ...]
+    least: float = 0.95
+    file: str = ""
+
+
+# The name of a session: its recipe.
+RECIPES = {
+    "sb3": Recipe("sb3-contrib", ("stable-baselines3", "sb3-contrib", "torch")),
+    "rllib": Recipe("ray", ("ray[rllib]", "torch")),
+    "torchrl": Recipe("torchrl", ("torchrl", "torch")),
+    "tianshou": Recipe("tianshou", ("tianshou", "torch")),
+    "skrl": Recipe("skrl", ("skrl[torch]", "torch")),
+    "pufferlib": Recipe("pufferlib-core", ("pufferlib-core", "torch")),
+    "cleanrl": Recipe("torch", ("torch", "tqdm"), file="recurrent_ppo_single_file.py"),
+    "keras": Recipe("keras", ("keras", "torch")),
+    "pytorch": Recipe("torch", ("torch",)),
+    "minari": Recipe("minari", ("minari[create,hdf5]", "pillow", "torch"), least=0.8),
+    "tracking": Recipe("wandb", ("wandb", "stable-baselines3", "tensorboard", "torch")),
+}
+VERSIONS = """
+import importlib.metadata, json, platform, sys
+found = {name: importlib.metadata.version(name) for name in sys.argv[1:]}
+print(json.dumps({"python": platform.python_version(), **found}))
+"""
+# Files of tests that need more than the package needs; the second ones need it of the adapters.
+BEYOND_PACKAGE = (
+    "agents", "benchmark_learning", "claims", "examples", "export", "learners", "networks",
+    "readme", "recurrent_ppo", "study", "supervised_agents",
+)  # fmt: skip
+OF_ADAPTERS = ("adapter_sb3", "adapter_torch", "checker_sb3", "gymnasium_wrappers", "sb3_tools")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+NUMPYS = {"1.26": "numpy==1.26.4", "2": "numpy>=2"}
+GYMNASIUMS = {"1.1": "1.1.0", "1.2.2": "1.2.2", "1.4": "1.4.0"}
+
+
+def _versions(session: nox.Session, *packages: str) -> dict[str, str]:
+    """The versions of Python and of these packages in the session's environment."""
+    output = session.run("python", "-c", VERSIONS, *packages, silent=True, log=False)
+    return json.loads(str(output))
+
+
+def _write_rows(name: str, rows: list[tuple[str, ...]]) -> None:
+    """Put the rows of a session in place of its old ones; the page is the only store there is."""
+    kept: dict[str, list[tuple[str, ...]]] = {}
+    if PAGE.is_file():
+        for line in PAGE.read_text(encoding="utf-8").splitlines():
+            cells = tuple(cell.strip() for cell in line.strip("|").split("|"))
+            if line.startswith("| [") and len(cells) == len(HEAD):
+                kept.setdefault(cells[0].partition("]")[0].strip("["), []).append(cells)
+    kept[name] = rows
+    lines = [HEAD, ("---",) * len(HEAD)]
+    lines += [row for session in RECIPES for row in kept.get(session, [])]
+    table = "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    temporary = PAGE.with_suffix(".tmp")
+    temporary.write_text(INTRODUCTION + table, encoding="utf-8")
+    os.replace(temporary, PAGE)
+
+
+def _run_recipe(session: nox.Session, name: str) -> None:
+    recipe = RECIPES[name]
+    page = "keras_and_pytorch" if name in ("keras", "pytorch") else name
+    tool = f"[{name}](integrations/{page}.md)"
+    today = datetime.date.today().isoformat()
+    try:
+        session.install("-c", "constraints.txt", "-e", ".", *recipe.requirements, silent=True)
+    except nox.command.CommandFailed as error:
+        python = session.run("python", "--version", silent=True, log=False)
+        reason = f"could not be installed: {str(error.reason or error).splitlines()[-1]}"
+        row = (tool, recipe.package, "", str(python).split()[-1], reason, "", today)
+        _write_rows(name, [row])
+        session.error(reason)
+    found = _versions(session, recipe.package, "gymnasium")
+    file = ROOT / "examples" / (recipe.file or f"integrations/{name}_recipe.py")
+    output_path = Path(session.create_tmp()) / "output.txt"
+    with output_path.open("w", encoding="utf-8") as output:
+        # Progress goes to stderr and so to the terminal, results to stdout and so to the page.
+        session.run("python", str(file), stdout=output, stderr=None)
+    text = output_path.read_text(encoding="utf-8")
+    print(text, end="")
+    reached = [(match["what"], float(match["value"])) for match in REACHED.finditer(text)]
+    versions = found[recipe.package], found["gymnasium"], found["python"]
+    version = f"{recipe.package} {versions[0]}"
+    _write_rows(
+        name,
+        [
+            (tool, version, *versions[1:], what.strip(), f"{value:.3f}", today)
+            for what, value in reached
+        ],
+    )
+    missed = [what for what, value in reached if value < recipe.least]
+    if missed or not reached:
+        session.error(f"{missed or 'no result'} below {recipe.least}: see the output above")
+
+
+def _add(name: str) -> None:
+    def recipe(session: nox.Session) -> None:
+        _run_recipe(session, name)
+
+    recipe.__doc__ = f"The recipe {name}, in an environment of its own."
+    nox.session(recipe, name=name, default=False)
+
+
+for _name in RECIPES:
+    _add(_name)
+
+
+@nox.session(default=False)
+def integrations(session: nox.Session) -> None:
+    """All recipes, each in an environment of its own."""
+    for name in RECIPES:
+        session.notify(name)
+
+
+def _test(session: nox.Session, left_out: tuple[str, ...], *requirements: str) -> None:
+    session.install("-c", "constraints.txt", "-e", ".[render]", *requirements)
+    ignored = [f"--ignore=tests/test_{name}.py" for name in left_out]
+    session.run("python", "-m", "pytest", "-m", "not slow", *ignored, *session.posargs)
+
+
+@nox.session(python=PYTHONS, default=False)
+def tests(session: nox.Session) -> None:
+    """The tests of the package itself on each Python, with the newest of what it needs."""
+    _test(session, BEYOND_PACKAGE + OF_ADAPTERS, "pytest", "hypothesis", "moviepy")
+
+
+def _add_tests(name: str, requirement: str) -> None:
+    def on_version(session: nox.Session) -> None:
+        beside = ("pytest", "hypothesis", "moviepy", "array-api-compat", "tqdm")
+        sb3 = ("stable-baselines3>=2.9", "sb3-contrib>=2.9", "torch")
+        _test(session, BEYOND_PACKAGE, requirement, *beside, *sb3)
+
+    on_version.__doc__ = f"The tests of the package and its adapters with {requirement}."
+    nox.session(on_version, name=name, default=False)
+
+
+for _name, _requirement in NUMPYS.items():
+    _add_tests(f"numpy-{_name}", _requirement)
+for _name, _version in GYMNASIUMS.items():
+    _add_tests(f"gymnasium-{_name}", f"gymnasium=={_version}")
