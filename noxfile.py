@@ -11,6 +11,7 @@ import datetime
 import json
 import os
 import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ import nox
 
 ROOT = Path(__file__).parent
 PAGE = ROOT / "docs" / "compatibility.md"
+# Of what pip runs to build a package, and pip's own.
+FAILURES = [re.compile(rf"^\s*({kind}: .+)$", re.MULTILINE) for kind in (r"[\w.]+Error", "ERROR")]
 REACHED = re.compile(r"^(?P<what>.+): return (?P<value>-?\d+\.\d+)$", re.MULTILINE)
 HEAD = ("tool", "version", "Gymnasium", "Python", "what ran", "return", "date")
 INTRODUCTION = """\
@@ -40,13 +43,15 @@ class Recipe:
         package: The tool's distribution, whose version the page names.
         requirements: What pip installs beside seqenvs.
         least: The return that every line of its output must reach.
-        file: Below examples/, if it isn't integrations/NAME_recipe.py.
+        file: Below examples/integrations, if it isn't NAME_recipe.py.
+        page: Below docs/integrations, if it isn't NAME.md.
     """
 
     package: str
     requirements: tuple[str, ...]
     least: float = 0.95
     file: str = ""
+    page: str = ""
 
 
 # The name of a session: its recipe.
@@ -56,10 +61,16 @@ RECIPES = {
     "torchrl": Recipe("torchrl", ("torchrl", "torch")),
     "tianshou": Recipe("tianshou", ("tianshou", "torch")),
     "skrl": Recipe("skrl", ("skrl[torch]", "torch")),
-    "pufferlib": Recipe("pufferlib-core", ("pufferlib-core", "torch")),
-    "cleanrl": Recipe("torch", ("torch", "tqdm"), file="recurrent_ppo_single_file.py"),
-    "keras": Recipe("keras", ("keras", "torch")),
-    "pytorch": Recipe("torch", ("torch",)),
+    "pufferlib": Recipe("pufferlib", ("pufferlib", "torch")),
+    "pufferlib-core": Recipe(
+        "pufferlib-core",
+        ("pufferlib-core", "torch"),
+        file="pufferlib_recipe.py",
+        page="pufferlib.md",
+    ),
+    "cleanrl": Recipe("torch", ("torch", "tqdm"), file="../recurrent_ppo_single_file.py"),
+    "keras": Recipe("keras", ("keras", "torch"), page="keras_and_pytorch.md"),
+    "pytorch": Recipe("torch", ("torch",), page="keras_and_pytorch.md"),
     "minari": Recipe("minari", ("minari[create,hdf5]", "pillow", "torch"), least=0.8),
     "tracking": Recipe("wandb", ("wandb", "stable-baselines3", "tensorboard", "torch")),
 }
@@ -102,37 +113,45 @@ def _write_rows(name: str, rows: list[tuple[str, ...]]) -> None:
     os.replace(temporary, PAGE)
 
 
+def _install(session: nox.Session, recipe: Recipe) -> str:
+    """Install a tool; why it could not be, if it could not."""
+    path = session.cache_dir / f"{session.name}-install.txt"
+    with path.open("w", encoding="utf-8") as output:
+        try:
+            arguments = ("-c", "constraints.txt", "-e", ".", *recipe.requirements)
+            session.install(*arguments, silent=False, stdout=output, stderr=subprocess.STDOUT)
+        except nox.command.CommandFailed:
+            text = path.read_text(encoding="utf-8")
+            print(text, end="")
+            return "; ".join(found[-1] for kind in FAILURES if (found := kind.findall(text)))
+    return ""
+
+
 def _run_recipe(session: nox.Session, name: str) -> None:
     recipe = RECIPES[name]
-    page = "keras_and_pytorch" if name in ("keras", "pytorch") else name
-    tool = f"[{name}](integrations/{page}.md)"
+    tool = f"[{name}](integrations/{recipe.page or f'{name}.md'})"
     today = datetime.date.today().isoformat()
-    try:
-        session.install("-c", "constraints.txt", "-e", ".", *recipe.requirements, silent=True)
-    except nox.command.CommandFailed as error:
-        python = session.run("python", "--version", silent=True, log=False)
-        reason = f"could not be installed: {str(error.reason or error).splitlines()[-1]}"
-        row = (tool, recipe.package, "", str(python).split()[-1], reason, "", today)
-        _write_rows(name, [row])
-        session.error(reason)
+    reason = _install(session, recipe)
+    if reason:
+        said = f"could not be installed: `{reason.replace('|', ' ')}`"
+        found = _versions(session)
+        _write_rows(name, [(tool, recipe.package, "", found["python"], said, "", today)])
+        session.skip(said)
     found = _versions(session, recipe.package, "gymnasium")
-    file = ROOT / "examples" / (recipe.file or f"integrations/{name}_recipe.py")
-    output_path = Path(session.create_tmp()) / "output.txt"
-    with output_path.open("w", encoding="utf-8") as output:
+    path = session.cache_dir / f"{name}-output.txt"
+    with path.open("w", encoding="utf-8") as output:
         # Progress goes to stderr and so to the terminal, results to stdout and so to the page.
-        session.run("python", str(file), stdout=output, stderr=None)
-    text = output_path.read_text(encoding="utf-8")
+        file = ROOT / "examples" / "integrations" / (recipe.file or f"{name}_recipe.py")
+        session.run("python", str(file.resolve()), stdout=output, stderr=None)
+    text = path.read_text(encoding="utf-8")
     print(text, end="")
     reached = [(match["what"], float(match["value"])) for match in REACHED.finditer(text)]
-    versions = found[recipe.package], found["gymnasium"], found["python"]
-    version = f"{recipe.package} {versions[0]}"
-    _write_rows(
-        name,
-        [
-            (tool, version, *versions[1:], what.strip(), f"{value:.3f}", today)
-            for what, value in reached
-        ],
-    )
+    versions = found["gymnasium"], found["python"]
+    version = f"{recipe.package} {found[recipe.package]}"
+    rows = [
+        (tool, version, *versions, what.strip(), f"{value:.3f}", today) for what, value in reached
+    ]
+    _write_rows(name, rows)
     missed = [what for what, value in reached if value < recipe.least]
     if missed or not reached:
         session.error(f"{missed or 'no result'} below {recipe.least}: see the output above")

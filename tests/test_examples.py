@@ -1,4 +1,8 @@
-"""Every example runs as a user runs it, warns of nothing, and reaches what it says."""
+"""Every example runs as a user runs it, warns of nothing, and reaches what it says.
+
+Recipes need the tools that they are for: ``nox -s integrations`` runs them, each in an environment
+of its own.
+"""
 
 import re
 import subprocess
@@ -62,3 +66,20 @@ def test_runs_and_reaches_what_it_says(name, tmp_path):
         assert low <= float(match[1]) <= high, output
     for text in SAID.get(name, []):
         assert text in output
+
+
+RECIPES = sorted((EXAMPLES / "integrations").glob("*.py"))
+DOCS = EXAMPLES.parent / "docs"
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_is_short_and_stands_in_the_documentation(path):
+    name = path.stem.removesuffix("_recipe")
+    assert path.stem == f"{name}_recipe", "or it could hide the package that it imports"
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 60
+    assert text.startswith('"""') and "Prints" in text.split('"""')[1]
+    assert text.endswith('\n\nif __name__ == "__main__":\n    main()\n')
+    page = "keras_and_pytorch" if name in ("keras", "pytorch") else name
+    assert f"nox -s {name}`" in (DOCS / "integrations" / f"{page}.md").read_text(encoding="utf-8")
+    assert f"](integrations/{page}.md) |" in (DOCS / "compatibility.md").read_text(encoding="utf-8")
