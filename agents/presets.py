@@ -217,6 +217,14 @@ _ROWS: _Rows = [
         },
     ),
     (
+        "SeqClassify-v0",
+        {"framing": "many_to_one"},
+        {
+            "recurrent_ppo": ({**SLOWER, "num_envs": 256, "chrono": 10}, 0.985),
+            "lstm": (SLOWER, 0.992),
+        },
+    ),
+    (
         "SeqClassifyMedium-v0",
         {},
         {
