@@ -26,7 +26,7 @@ class Streams(SyncVectorEnv):
 class OtherMode(Streams):
     def __init__(self, num_envs, mode):
         super().__init__(num_envs, mode)
-        self.metadata["autoreset_mode"] = "same"
+        self.metadata = {**self.metadata, "autoreset_mode": "same"}
 
 
 class OtherSpace(Streams):
