@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import ast
+import errno
+import os
 import sys
 import textwrap
+import time
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,23 +20,27 @@ import numpy as np
 
 try:
     from agents import run_folder
+    from agents.benchmark import EngineError, run_benchmark
     from agents.claims import run_claims, table
     from agents.evaluate import SEED, evaluate
     from agents.export import ExportError, OnnxAgent, export
     from agents.presets import preset_settings
     from agents.prove import prove, proven
     from agents.settings import AGENTS, RECURRENT_PPO, PPOOptions, SupervisedOptions
+    from agents.suites import SuiteError, read_suite
     from agents.train import WINDOW, Training, resume, start, train
 except ModuleNotFoundError as error:
     sys.exit(f"The agents need {error.name}: pip install -e '.[agents]'")
+
+BENCHMARK = Path("runs/benchmark")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 if all went well, 1 if a preset did not solve its problem, 2 for a wrong argument or run
-        folder, 130 after Ctrl-C.
+        0 if all went well, 1 if a preset did not solve its problem or a cell of the benchmark
+        failed, 2 for a wrong argument or run folder, 130 after Ctrl-C.
     """
     arguments = _parser().parse_args(argv)
     try:
@@ -45,6 +52,10 @@ def main(argv: list[str] | None = None) -> int:
             return 0 if prove(arguments.only, arguments.jobs, arguments.work) else 1
         elif arguments.command == "claims":
             return _claims(arguments)
+        elif arguments.command == "benchmark":
+            return _benchmark(arguments)
+        elif arguments.command == "report":
+            _report(arguments)
         else:
             return _train(arguments)
     except (run_folder.RunFolderError, UsageError) as error:
@@ -168,7 +179,67 @@ def _parser() -> argparse.ArgumentParser:
     claiming.add_argument(
         "--work", type=Path, default=Path("runs/claims"), help="folder of the runs under way"
     )
+    _add_benchmark(commands)
     return parser
+
+
+def _add_benchmark(commands: Any) -> None:
+    """The commands of the benchmark."""
+    benchmarking = commands.add_parser(
+        "benchmark",
+        help="run a suite of agents on a suite of problems",
+        description="Run agents on problems, with several seeds each, and write a file for each "
+        "run and all of them to results.json. What is there already is not run again, unless its "
+        "settings changed. Ctrl-C stops it, and the same command goes on.",
+    )
+    benchmarking.add_argument(
+        "--suite",
+        default="quick",
+        metavar="NAME",
+        help="quick, full, or a JSON file such as one of these in agents/suites.json "
+        "(default: quick)",
+    )
+    benchmarking.add_argument(
+        "--dir", type=Path, default=BENCHMARK, help=f"folder of the results (default: {BENCHMARK})"
+    )
+    benchmarking.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="runs at a time (default: one a core)"
+    )
+    benchmarking.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="where to run: on this machine, or on a Ray cluster (default: local)",
+    )
+    benchmarking.add_argument(
+        "--address",
+        help="of an existing Ray cluster, such as 10.0.0.1:6379; without it, Ray is started here",
+    )
+    benchmarking.add_argument("--only", default="", help="those in whose name this is")
+    benchmarking.add_argument(
+        "--agent",
+        action="append",
+        default=[],
+        metavar="MODULE:CLASS",
+        help="put an agent, your own or one of ours, into every row; may be given several times",
+    )
+    benchmarking.add_argument("--id", help="one more environment for the matrix")
+    benchmarking.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of that environment; may be given several times",
+    )
+    reporting = commands.add_parser(
+        "report",
+        help="write the benchmark's report",
+        description="Write the report of what benchmark measured.",
+    )
+    reporting.add_argument(
+        "--dir", type=Path, default=BENCHMARK, help=f"folder of the results (default: {BENCHMARK})"
+    )
+    reporting.add_argument("--out", type=Path, help="folder of the report (default: DIR/report)")
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -263,6 +334,59 @@ def _claims(arguments: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     print(*table(rows), sep="\n")
     return 0 if all(row.confirmed for row in rows) else 1
+
+
+def _benchmark(arguments: argparse.Namespace) -> int:
+    if arguments.jobs < 1:
+        raise UsageError(f"--jobs must be at least 1, got {arguments.jobs}")
+    if arguments.set and arguments.id is None:
+        raise UsageError("--set needs --id, the environment whose parameter it is")
+    if arguments.address is not None and arguments.engine != "ray":
+        raise UsageError("--address needs --engine ray")
+    began = time.monotonic()
+    try:
+        suite = read_suite(arguments.suite).with_agents(arguments.agent)
+        if arguments.id is not None:
+            kwargs = dict(_assignment("--set", text) for text in arguments.set)
+            suite = suite.with_environment(arguments.id, kwargs)
+        failures = run_benchmark(
+            suite,
+            arguments.dir,
+            jobs=arguments.jobs,
+            engine=arguments.engine,
+            address=arguments.address,
+            only=arguments.only,
+        )
+    except (SuiteError, EngineError, TypeError, ValueError) as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        said = "the disk is full" if error.errno == errno.ENOSPC else str(error)
+        print(
+            f"python -m agents benchmark: {arguments.dir} can't be written: {said}. What was "
+            "finished is kept; the same command goes on.",
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted. What was finished is kept; the same command goes on.", file=sys.stderr)
+        return 130
+    minutes = (time.monotonic() - began) / 60
+    print(f"Written in {minutes:.1f} minutes: {arguments.dir / 'results.json'}. Next:")
+    print(f"  python -m agents report --dir {arguments.dir}")
+    if failures:
+        print(f"{len(failures)} failed:", file=sys.stderr)
+        for failure in failures:
+            print(f"  {failure.cell.name}: {failure.error}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    try:
+        from agents.report import write_report  # which needs what no other command does
+    except ModuleNotFoundError as error:
+        raise UsageError(f"report needs {error.name}: pip install -e '.[benchmark]'") from error
+    for path in write_report(arguments.dir, arguments.out or arguments.dir / "report"):
+        print(f"Written: {path}")
 
 
 def _assignment(flag: str, text: str) -> tuple[str, Any]:

@@ -6,6 +6,7 @@ import json
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ import torch
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.vec_env import VecMonitor
+from torch import Tensor
 
 from agents.networks import NETWORKS
 from agents.recurrent_ppo import SequencePPO
@@ -80,6 +82,23 @@ class Learner(ABC):
     def answer(self, observations: Any) -> Any:
         """Answer N whole episodes: (N, T, ...) to (N, T) or (N, T, K)."""
         raise TypeError(f"{self.settings.agent} answers step by step: use predict()")
+
+    @abstractmethod
+    def predict_with_confidence(
+        self, observation: Any, state: Any = None, episode_start: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """Answer B observations as `predict` does, and say how sure the answers are.
+
+        Returns:
+            The likeliest answers; (B,) the probabilities that the agent gives them, of all
+            components together, or None for Box answers; and the new state.
+        """
+
+    def answer_with_confidence(self, observations: Any) -> tuple[Any, Any]:
+        """Answer N whole episodes as `answer` does, with (N, T) probabilities, None for a Box."""
+        raise TypeError(
+            f"{self.settings.agent} answers step by step: use predict_with_confidence()"
+        )
 
     @abstractmethod
     def save_model(self, path: Path) -> None:
@@ -189,6 +208,28 @@ class PPOLearner(Learner):
         returns = [float(each["r"]) for each in model.ep_info_buffer or ()]
         successes = [bool(each) for each in model.ep_success_buffer or ()]
         return returns[len(returns) - ended :], successes[len(successes) - ended :]
+
+    def predict_with_confidence(
+        self, observation: Any, state: Any = None, episode_start: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """Answer B observations, with the policy's probabilities of the answers."""
+        answers, after = self.predict(observation, state, episode_start)
+        if isinstance(self.problem.answers, spaces.Box):
+            return answers, None, after
+        policy: Any = self.model.policy
+        if state is None:
+            layers, _, units = policy.lstm_hidden_state_shape
+            state = (np.zeros((layers, len(answers), units), np.float32),) * 2
+        if episode_start is None:
+            episode_start = np.zeros(len(answers), bool)
+        with torch.no_grad():
+            distribution, _ = policy.get_distribution(
+                policy.obs_to_tensor(observation)[0],
+                tuple(torch.from_numpy(part) for part in state),
+                torch.as_tensor(episode_start, dtype=torch.float32),
+            )
+            confidence = distribution.log_prob(torch.as_tensor(answers)).exp().numpy()
+        return answers, confidence, after
 
     def save_model(self, path: Path) -> None:
         """Write SB3's zip file."""
@@ -307,6 +348,42 @@ class Supervised(Learner):
     def answer(self, observations: Any) -> Any:
         """Answer N whole episodes."""
         return self.model.answer(observations)
+
+    def predict_with_confidence(
+        self, observation: Any, state: Any = None, episode_start: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """Answer B observations, with the network's probabilities of the answers."""
+        with self._outputs() as outputs:
+            answers, after = self.predict(observation, state, episode_start)
+        return answers, self._confidence(outputs[-1]), after
+
+    def answer_with_confidence(self, observations: Any) -> tuple[Any, Any]:
+        """Answer N whole episodes, with the network's probabilities of the answers."""
+        with self._outputs() as outputs:
+            answers = self.answer(observations)
+        return answers, self._confidence(outputs[-1])
+
+    @contextmanager
+    def _outputs(self) -> Iterator[list[Tensor]]:
+        """What the network's head gives meanwhile, call by call."""
+        outputs: list[Tensor] = []
+        head: Any = self.model.network.head
+        hook = head.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
+        try:
+            yield outputs
+        finally:
+            hook.remove()
+
+    def _confidence(self, outputs: Tensor) -> Any:
+        """(..., outputs) to the probabilities (...) of the likeliest answers; None for a Box."""
+        space = self.problem.answers
+        if isinstance(space, spaces.Box):
+            return None
+        counts = np.atleast_1d(space.n if isinstance(space, spaces.Discrete) else space.nvec)
+        logits = outputs.view(*outputs.shape[:-1], len(counts), -1)
+        beyond = np.arange(logits.shape[-1]) >= counts[:, None]  # a component's own choices
+        chances = logits.masked_fill(torch.from_numpy(beyond), -torch.inf).softmax(-1)
+        return chances.amax(-1).prod(-1).numpy()
 
     def save_model(self, path: Path) -> None:
         """Write the weights, as torch does."""
