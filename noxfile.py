@@ -179,7 +179,9 @@ def integrations(session: nox.Session) -> None:
 def _test(session: nox.Session, left_out: tuple[str, ...], *requirements: str) -> None:
     session.install("-c", "constraints.txt", "-e", ".[render]", *requirements)
     ignored = [f"--ignore-glob=*/test_{name}.py" for name in left_out]
-    session.run("python", "-m", "pytest", "-m", "not (slow or ray or browser)", *ignored, *session.posargs)
+    session.run(
+        "python", "-m", "pytest", "-m", "not (slow or ray or browser)", *ignored, *session.posargs
+    )
 
 
 @nox.session(python=PYTHONS, default=False)
