@@ -21,8 +21,8 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -330,6 +330,22 @@ def _begin_worker(driver: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C; processes started meanwhile ignore it for good, from before their first line.
+
+    A mask of signals would hold it back rather than lose it, but multiprocessing lifts that.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone gets Ctrl-C
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _local(cells: Sequence[Cell], jobs: int, work: Path) -> Generator[Outcome, None, None]:
     """Run cells on this machine, one process each; workers that are killed are replaced."""
     try:
@@ -349,7 +365,8 @@ def _local(cells: Sequence[Cell], jobs: int, work: Path) -> Generator[Outcome, N
             initargs=(os.getpid(),),
         )
         tasks = [delayed(attempt)(cell, work / cell.key) for cell in left.values()]
-        outcomes = pool(tasks)
+        with _without_interrupts():
+            outcomes = pool(tasks)
         try:
             for outcome in outcomes:
                 fruitless = 0
