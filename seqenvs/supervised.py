@@ -9,6 +9,7 @@ seed: both read one `seqenvs.tape.EpisodeStream`.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -84,7 +85,18 @@ def _batches(stream: EpisodeStream, encode: Encoding, size: int) -> Iterator[Sam
 
 
 def find_problem(problem: str | Problem | type[Problem], parameters: dict[str, Any]) -> Problem:
-    """The problem of an environment's id, or what `seqenvs.env.make_problem` makes of the rest."""
+    """The problem of an environment's id, or what `seqenvs.env.make_problem` makes of the rest.
+
+    An id may name its module, as for ``gymnasium.make``: ``"seqenvs:SeqEcho-v0"``.
+    """
+    if isinstance(problem, str):
+        module, _, name = problem.partition(":")
+        if module and name and not name.isidentifier():  # an id, which its module registers
+            try:
+                importlib.import_module(module)
+            except ModuleNotFoundError as error:
+                raise ValueError(f"problem must be an id, got {problem!r}: {error}") from error
+            problem = name
     if isinstance(problem, str) and problem in gymnasium.registry:
         defaults = {**gymnasium.spec(problem).kwargs, **parameters}
         return make_problem(defaults.pop("problem"), defaults)

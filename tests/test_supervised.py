@@ -85,3 +85,14 @@ def test_parameters_and_generators() -> None:
     assert inputs.shape == (3, 10, 10)
     fresh = [next(seqenvs.batches("SeqEcho-v0", 3)).X for _ in range(2)]
     assert not np.array_equal(*fresh)
+
+
+def test_an_id_may_name_its_module():
+    named, plain = (
+        next(seqenvs.batches(id, 3, seed=0, lag=2)) for id in ("seqenvs:SeqEcho-v0", "SeqEcho-v0")
+    )
+    assert all(np.array_equal(one, other) for one, other in zip(named, plain, strict=True))
+    with pytest.raises(ValueError, match="problem must be an id, got 'nowhere:SeqEcho-v0'"):
+        seqenvs.batches("nowhere:SeqEcho-v0", 3)
+    with pytest.raises(gymnasium.error.NameNotFound):
+        seqenvs.batches("seqenvs:SeqEko-v0", 3)
