@@ -159,17 +159,21 @@
       const found = await vegaEmbed(box, spec, options());
       if (mine === turn) last = found; else found.finalize();
     }
-    // A chart is drawn when it comes near: a page of many cells has many.
-    let seen = false;
-    const chart = { draw: () => (seen ? draw() : Promise.resolve()) };
+    const chart = { draw: whenNear(box, draw) };
     charts.push(chart);
+    return chart;
+  }
+
+  // Draws when the box comes near, as a page of many cells has many; what it gives draws again if so.
+  function whenNear(box, draw) {
+    let seen = false;
     new IntersectionObserver((entries, observer) => {
       if (!entries.some((entry) => entry.isIntersecting)) return;
       observer.disconnect();
       seen = true;
       draw();
     }, { rootMargin: "600px" }).observe(box);
-    return chart;
+    return () => (seen ? draw() : Promise.resolve());
   }
 
   const styled = (rows) => rows.filter((row) => shown.has(row.agent)).map((row) => ({ ...row, ...styleOf(row.agent) }));
@@ -299,14 +303,7 @@
         scroller(`Agents on ${environment.environment}`, makeTable(`Agents on ${environment.environment}`, columns, environment.rows, start)));
       byId("environments").append(box);
       const draw = () => { for (const [each, row] of cells) strip(each, environment, row); };
-      let seen = false;
-      new IntersectionObserver((entries, observer) => {
-        if (!entries.some((entry) => entry.isIntersecting)) return;
-        observer.disconnect();
-        seen = true;
-        draw();
-      }, { rootMargin: "600px" }).observe(box);
-      themed.push(() => { if (seen) draw(); });
+      themed.push(whenNear(box, draw));
     }
     byId("environments").append(make("p", { class: "note" }, "Steps and time: medians over seeds, until the target or the budget was reached."));
   }
