@@ -56,7 +56,7 @@ from agents.suites import (
     problem_of,
     settings_of,
 )
-from agents.train import CHECKPOINT_SECONDS, Training, resume, save, start
+from agents.train import CHECKPOINT_SECONDS, Training, resume_or_start, save
 from seqenvs import Problem
 from seqenvs.bounds import known_bounds
 
@@ -146,13 +146,7 @@ def run_cell(cell: Cell, work: Path) -> CellResult:
 
 def _train(cell: Cell, work: Path) -> Training:
     """Train one of our agents; a checkpoint is left for the case that we are killed."""
-    settings = settings_of(cell)
-    if (work / run_folder.CHECKPOINT).is_file():
-        training = resume(work, settings)
-    else:
-        shutil.rmtree(work, ignore_errors=True)  # it was killed before its first checkpoint
-        training = start(settings)
-        run_folder.create(work, settings)
+    training = resume_or_start(work, settings_of(cell))
     saved = time.monotonic()
     while not training.finished:
         training.update()

@@ -7,7 +7,6 @@ import json
 import multiprocessing
 import os
 import platform
-import shutil
 import signal
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -21,7 +20,7 @@ from tqdm import tqdm
 from agents import run_folder
 from agents.evaluate import evaluate
 from agents.settings import Settings, versions
-from agents.train import resume, start, train
+from agents.train import resume_or_start, train
 from seqenvs import Bounds
 
 RESULTS = Path(__file__).with_name("results.json")  # shipped
@@ -191,12 +190,7 @@ def _run(settings: Settings, work: Path) -> Result:
     """Train, from the start or from where it was interrupted, and evaluate."""
     key = key_of(settings)
     folder = work / key
-    if (folder / run_folder.CHECKPOINT).is_file():
-        training = resume(folder, settings)
-    else:
-        shutil.rmtree(folder, ignore_errors=True)  # it was interrupted before its first checkpoint
-        training = start(settings)
-        run_folder.create(folder, settings)
+    training = resume_or_start(folder, settings)
     train(training, folder, quiet=True)
     reached = evaluate(training.learner, settings.id, settings.kwargs, episodes=EPISODES)
     assert reached.bounds is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from collections import deque
@@ -116,6 +117,16 @@ def resume(folder: Path, settings: Settings) -> Training:
         training.episodes = checkpoint["episodes"]
 
     run_folder.read_checkpoint(folder, restore)
+    return training
+
+
+def resume_or_start(folder: Path, settings: Settings) -> Training:
+    """Go on from a folder's checkpoint, or begin anew in it where there is none yet."""
+    if (folder / run_folder.CHECKPOINT).is_file():
+        return resume(folder, settings)
+    shutil.rmtree(folder, ignore_errors=True)  # it was interrupted before its first checkpoint
+    training = start(settings)
+    run_folder.create(folder, settings)
     return training
 
 
