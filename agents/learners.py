@@ -6,7 +6,6 @@ import json
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +16,6 @@ import torch
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.vec_env import VecMonitor
-from torch import Tensor
 
 from agents.networks import NETWORKS
 from agents.recurrent_ppo import SequencePPO
@@ -353,37 +351,11 @@ class Supervised(Learner):
         self, observation: Any, state: Any = None, episode_start: Any = None
     ) -> tuple[Any, Any, Any]:
         """Answer B observations, with the network's probabilities of the answers."""
-        with self._outputs() as outputs:
-            answers, after = self.predict(observation, state, episode_start)
-        return answers, self._confidence(outputs[-1]), after
+        return self.model.predict_with_confidence(observation, state, episode_start)
 
     def answer_with_confidence(self, observations: Any) -> tuple[Any, Any]:
         """Answer N whole episodes, with the network's probabilities of the answers."""
-        with self._outputs() as outputs:
-            answers = self.answer(observations)
-        return answers, self._confidence(outputs[-1])
-
-    @contextmanager
-    def _outputs(self) -> Iterator[list[Tensor]]:
-        """What the network's head gives meanwhile, call by call."""
-        outputs: list[Tensor] = []
-        head: Any = self.model.network.head
-        hook = head.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
-        try:
-            yield outputs
-        finally:
-            hook.remove()
-
-    def _confidence(self, outputs: Tensor) -> Any:
-        """(..., outputs) to the probabilities (...) of the likeliest answers; None for a Box."""
-        space = self.problem.answers
-        if isinstance(space, spaces.Box):
-            return None
-        counts = np.atleast_1d(space.n if isinstance(space, spaces.Discrete) else space.nvec)
-        logits = outputs.view(*outputs.shape[:-1], len(counts), -1)
-        beyond = np.arange(logits.shape[-1]) >= counts[:, None]  # a component's own choices
-        chances = logits.masked_fill(torch.from_numpy(beyond), -torch.inf).softmax(-1)
-        return chances.amax(-1).prod(-1).numpy()
+        return self.model.answer_with_confidence(observations)
 
     def save_model(self, path: Path) -> None:
         """Write the weights, as torch does."""

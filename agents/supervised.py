@@ -54,6 +54,11 @@ class _Choices:
             chosen = flat.multinomial(1, generator=generator).view(logits.shape[:-1])
         return (chosen[..., 0] if self._squeeze else chosen).numpy()
 
+    def confidence(self, outputs: Tensor) -> NDArray[Any]:
+        """The probabilities of the likeliest answers, of all components together."""
+        found: NDArray[Any] = self._logits(outputs).softmax(-1).amax(-1).prod(-1).numpy()
+        return found
+
     def score(
         self, answers: NDArray[Any], targets: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -79,6 +84,9 @@ class _Levels:
         """The outputs, clipped to the box."""
         levels: NDArray[Any] = self._low + outputs.numpy() * self._width
         return levels.clip(self._low, self._high)
+
+    def confidence(self, outputs: Tensor) -> None:
+        """Numbers have no probabilities."""
 
     def score(
         self, answers: NDArray[Any], targets: NDArray[Any]
@@ -248,6 +256,24 @@ class SupervisedLearner:
             TypeError: The network sees the future.
             ValueError: An observation of another shape, or past the transformer's ``steps``.
         """
+        outputs, after = self._step(observation, state, episode_start)
+        answers = self._answers.answer(outputs, None if deterministic else self._generator)
+        return answers[0] if np.shape(observation) == self._shape else answers, after
+
+    def predict_with_confidence(
+        self, observation: Any, state: tuple[NDArray[Any], ...] | None, episode_start: Any
+    ) -> tuple[Any, Any, tuple[NDArray[Any], ...]]:
+        """The likeliest answers to B observations, (B,) their probabilities, and the new state.
+
+        Of a Box the probabilities are None.
+        """
+        outputs, after = self._step(observation, state, episode_start)
+        return self._answers.answer(outputs), self._answers.confidence(outputs), after
+
+    def _step(
+        self, observation: Any, state: tuple[NDArray[Any], ...] | None, episode_start: Any
+    ) -> tuple[Tensor, tuple[NDArray[Any], ...]]:
+        """What the network gives at a time step, (B, outputs), and the new state."""
         if self.network.sees_future:
             raise TypeError(f"{self._name} sees the future and can't act by steps: use answer()")
         observation = np.asarray(observation)
@@ -269,13 +295,22 @@ class SupervisedLearner:
                         for new, old in zip(fresh, before, strict=True)
                     )
             outputs, after = self.network.step(self._encode(seen), before)
-            answers = self._answers.answer(outputs, None if deterministic else self._generator)
-        return answers[0] if single else answers, tuple(part.numpy() for part in after)
+        return outputs, tuple(part.numpy() for part in after)
 
     def answer(self, observations: Any) -> NDArray[Any]:
         """Give the likeliest answers to whole episodes: (N, T, ...) to (N, T) or (N, T, K)."""
+        return self._answers.answer(self._read(observations))
+
+    def answer_with_confidence(self, observations: Any) -> tuple[NDArray[Any], Any]:
+        """`answer`, and (N, T) the probabilities of the answers; None of a Box."""
+        outputs = self._read(observations)
+        return self._answers.answer(outputs), self._answers.confidence(outputs)
+
+    def _read(self, observations: Any) -> Tensor:
+        """What the network gives for whole episodes, (N, T, outputs)."""
         with torch.inference_mode():
-            return self._answers.answer(self.network(self._encode(np.asarray(observations))))
+            outputs: Tensor = self.network(self._encode(np.asarray(observations)))
+        return outputs
 
     def state_dict(self) -> dict[str, Any]:
         """All that learning goes on from; shares its tensors with the learner, as torch's do."""
