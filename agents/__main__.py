@@ -196,7 +196,7 @@ def _add_benchmark(commands: Any) -> None:
         "--suite",
         default="quick",
         metavar="NAME",
-        help="quick, full, or a JSON file such as one of these in agents/suites.json "
+        help="quick, timed, full, or a JSON file such as one of these in agents/suites.json "
         "(default: quick)",
     )
     benchmarking.add_argument(

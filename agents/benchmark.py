@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import math
 import os
 import shutil
 import signal
@@ -115,9 +116,9 @@ def run_cell(cell: Cell, work: Path) -> CellResult:
             [row.steps, row.seconds, row.mean_return, row.memory_score] for row in training.curve
         ]
     else:
-        agent, seconds = _let_learn(cell)
+        agent, steps, seconds = _let_learn(cell)
         curve = _own_curve(agent, problem_of(cell.id, cell.kwargs))
-        steps = int(curve[-1][0]) if curve else cell.steps
+        steps = curve[-1][0] if curve else steps
     reached = evaluate(agent, id, cell.kwargs, episodes=EPISODES)
     others = []
     for length in cell.lengths:
@@ -147,8 +148,9 @@ def run_cell(cell: Cell, work: Path) -> CellResult:
 def _train(cell: Cell, work: Path) -> Training:
     """Train one of our agents; a checkpoint is left for the case that we are killed."""
     training = resume_or_start(work, settings_of(cell))
+    most = math.inf if cell.seconds is None else cell.seconds
     saved = time.monotonic()
-    while not training.finished:
+    while not (training.finished or training.seconds >= most):
         training.update()
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             save(training, work)
@@ -156,15 +158,19 @@ def _train(cell: Cell, work: Path) -> Training:
     return training
 
 
-def _let_learn(cell: Cell) -> tuple[Any, float]:
-    """Somebody's own agent once it has learned, and its processor seconds."""
+def _let_learn(cell: Cell) -> tuple[Any, int, float]:
+    """Somebody's own agent once it has learned, its steps and its processor seconds."""
     agent = own_agent(cell.agent)(**cell.options)
+    most = math.inf if cell.seconds is None else cell.seconds
+    steps = learned = sys.maxsize if cell.steps is None else cell.steps
     began = time.process_time()
-    learning = agent.learn(cell.id, kwargs=dict(cell.kwargs), steps=cell.steps, seed=cell.seed)
+    learning: Any = agent.learn(cell.id, kwargs=dict(cell.kwargs), steps=steps, seed=cell.seed)
     if inspect.isgenerator(learning):
-        for _ in learning:
-            pass
-    return agent, time.process_time() - began
+        for so_far in learning:
+            learned = int(so_far)
+            if time.process_time() - began >= most:
+                break
+    return agent, learned, time.process_time() - began
 
 
 def _own_curve(agent: Any, problem: Problem) -> list[list[Any]]:
@@ -539,8 +545,16 @@ def run_benchmark(
     cells = [cell for cell in suite.cells() if only.lower() in cell.name.lower()]
     if not cells:
         raise SuiteError(f"no cell of the suite has {only!r} in its name")
-    for agent in dict.fromkeys(cell.agent for cell in cells if cell.agent not in AGENTS):
-        own_agent(agent)
+    for agent, timed in dict.fromkeys((cell.agent, cell.seconds is not None) for cell in cells):
+        if (
+            agent not in AGENTS
+            and not inspect.isgeneratorfunction(own_agent(agent).learn)
+            and timed
+        ):
+            raise SuiteError(
+                f"agent {agent!r} can't be given a budget in seconds unless its learn() is a "
+                "generator function, which yields now and then the steps learned from so far"
+            )
     check_cells(cells)
     folder.mkdir(parents=True, exist_ok=True)
     text = suite.to_json()

@@ -28,8 +28,9 @@ class Cell:
         agent: A name of `agents.settings.AGENTS`, or ``"module:Class"`` of somebody's own.
         options: All options of the agent; of somebody's own, what was given.
         seed: Of the episodes, the network and the exploration.
-        steps: Stop after this many time steps of all episodes together.
         target: Stop at this mean return.
+        steps: Stop after this many time steps of all episodes together; None for any number.
+        seconds: Stop after this much processor time spent learning; None for any time.
         lengths: Values of the environment's parameter ``length`` to be evaluated at besides.
     """
 
@@ -38,11 +39,14 @@ class Cell:
     agent: str
     options: dict[str, Any] = field(default_factory=dict)
     seed: int
-    steps: int
     target: float
+    steps: int | None = None
+    seconds: float | None = None
     lengths: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if self.steps is None and self.seconds is None:
+            raise ValueError("steps or seconds must be given, got None for both")
         for name in ("kwargs", "options", "lengths"):  # so that what is read back is equal
             try:
                 object.__setattr__(self, name, json.loads(json.dumps(getattr(self, name))))
@@ -54,7 +58,9 @@ class Cell:
     @property
     def key(self) -> str:
         """The cell as a word: another word, another run."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        # Without what is None, so that a field added later leaves the keys as they were.
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        text = json.dumps(given, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property

@@ -82,6 +82,9 @@
   const time = (seconds) =>
     seconds < 60 ? `${Number(seconds.toPrecision(3))} s` : seconds < 3600 ? `${Number((seconds / 60).toPrecision(3))} min`
       : `${Number((seconds / 3600).toPrecision(3))} h`;
+  const budget = ({ steps, seconds }) =>
+    [steps === null ? "" : `${short(steps)} steps`, seconds === null ? "" : `${time(seconds)} of processor time`]
+      .filter(Boolean).join(" or ");
   const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
 
   function scroller(label, table, tall = false) {
@@ -339,8 +342,8 @@
       scoreChart(byId(id), spec, sweep.points, `Memory ${word}, ${name}`);
       horizonTable(table, sweep, word);
       const largest = Math.max(...sweep.rows.map((row) => row.swept));
-      const budgets = [...new Set(sweep.rows.map((row) => row.steps))].sort((a, b) => a - b).map(short);
-      table.append(make("p", { class: "note" }, `Learned for at most ${budgets.join(", ")} steps. Range: of the seeds. ≥: remembered up to the largest that was swept, ${largest}. Seeds without all cells that are needed are left out.`));
+      const budgets = [...new Set(sweep.rows.map(budget))];
+      table.append(make("p", { class: "note" }, `Learned for at most ${budgets.join("; ")}. Range: of the seeds. ≥: remembered up to the largest that was swept, ${largest}. Seeds without all cells that are needed are left out.`));
     }
     const agents = (points) => new Set(points.map((point) => point.agent));
     addChips(document.querySelector("#horizon .chips"), agents([...data.horizons.echo.points, ...data.horizons.recall.points]));

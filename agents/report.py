@@ -362,8 +362,8 @@ def _name_agents(groups: list[Group]) -> None:
         same[group.section, where, group.cell.agent].append(group)
     for (*_, agent), alike in same.items():
         settings = [
-            {**each.cell.options, "steps": each.cell.steps, "target": each.cell.target}
-            | {"evaluated at": each.cell.lengths}
+            {**each.cell.options, "steps": each.cell.steps, "seconds": each.cell.seconds}
+            | {"target": each.cell.target, "evaluated at": each.cell.lengths}
             for each in alike
         ]
         names = list(dict.fromkeys(name for each in settings for name in each))
@@ -546,6 +546,7 @@ def _sweep(found: Found, section: str) -> dict[str, Any]:
                 "unknown": len(each) - len(known),
                 "swept": max(all_sizes),
                 "steps": by_size[sizes[0]].cell.steps,
+                "seconds": by_size[sizes[0]].cell.seconds,
             }
         )
     return {"points": points, "rows": rows}

@@ -53,7 +53,7 @@ class PPOOptions(Gates):
             check_int(name, getattr(self, name), 1)
         check_int("head", self.head, 0)
         for name in ("learning_rate", "clip_range", "max_grad_norm"):
-            _check_positive(name, getattr(self, name))
+            check_positive(name, getattr(self, name))
         if not 0 <= _check_number("gamma", self.gamma) <= 1:
             raise ValueError(f"gamma must be in 0 .. 1, got {self.gamma!r}")
         for name in ("entropy", "log_std"):
@@ -88,7 +88,7 @@ class SupervisedOptions(Gates):
         if self.anneal is not None:
             check_int("anneal", self.anneal, 1)
         for name in ("learning_rate", "max_grad_norm"):
-            _check_positive(name, getattr(self, name))
+            check_positive(name, getattr(self, name))
 
 
 Options = PPOOptions | SupervisedOptions
@@ -100,7 +100,8 @@ def _check_number(name: str, value: Any) -> float:
     return value
 
 
-def _check_positive(name: str, value: Any) -> None:
+def check_positive(name: str, value: Any) -> None:
+    """Raise ValueError for what is no finite number above 0."""
     if not _check_number(name, value) > 0:
         raise ValueError(f"{name} must be above 0, got {value!r}")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -16,11 +17,12 @@ import gymnasium
 
 from agents.cells import Cell
 from agents.presets import Preset, find_preset
-from agents.settings import AGENTS, RECURRENT_PPO, Settings, make_options
+from agents.settings import AGENTS, RECURRENT_PPO, Settings, check_positive, make_options
 from seqenvs import Problem, SequenceEnv
 from seqenvs.problem import check_choice, check_int
 
 SUITES = Path(__file__).with_name("suites.json")
+BUDGETS = ("steps", "seconds")  # of a sweep
 SWEEP_TARGET = 0.98  # where a sweep's training stops before its budget is spent
 ECHO_ANSWERS = 10  # due in an episode of the horizon on echo, whatever the lag
 
@@ -63,13 +65,15 @@ class Sweep:
     Attributes:
         problem: ``"echo"`` or ``"recall"``; for the capacity, ``"copy"``.
         agent: Who learns.
-        steps: The budget of each cell.
+        steps: The budget of each cell; None for any number.
+        seconds: The same in processor time; None for any time.
         points: For each lag or length in rising order, the cells, one for each seed.
     """
 
     problem: str
     agent: str
-    steps: int
+    steps: int | None
+    seconds: float | None
     points: dict[int, list[Cell]]
 
 
@@ -82,8 +86,9 @@ class Suite:
         steps_without_preset: The budget in ``matrix`` and ``generalisation`` of an agent that has
             no preset there, such as somebody's own.
         matrix: ``id``, ``agents``, and maybe ``kwargs``.
-        horizon: ``problem``, ``agents``, ``steps`` and ``lags``.
-        capacity: ``agents``, ``steps`` and ``lengths``.
+        horizon: ``problem``, ``agents``, ``lags`` and the budget: ``steps``, or ``seconds`` of
+            processor time, or both, of which the first to be spent ends a run.
+        capacity: ``agents``, ``lengths`` and the budget.
         generalisation: ``id``, ``agents``, ``length`` learned at, ``factors`` of it that are
             evaluated, and maybe ``kwargs``.
     """
@@ -189,7 +194,7 @@ class Suite:
     ) -> list[Cell]:
         unproven = Preset(id, {}, agent, target=SWEEP_TARGET, steps=self.steps_without_preset)
         preset = find_preset(id, kwargs, agent) or unproven
-        return self._cells(preset, id, kwargs, preset.steps, preset.target, lengths)
+        return self._cells(preset, id, kwargs, preset.target, {"steps": preset.steps}, lengths)
 
     def _sweeps(
         self,
@@ -203,19 +208,20 @@ class Suite:
         for agent in entry["agents"]:
             # The same options for all, so that what differs is what has to be remembered.
             preset = find_preset(id, shared, agent) or Preset(id, {}, agent)
+            budget = {name: entry.get(name) for name in BUDGETS}
             points = {
-                size: self._cells(preset, id, parameters(size), entry["steps"], SWEEP_TARGET)
+                size: self._cells(preset, id, parameters(size), SWEEP_TARGET, budget)
                 for size in sorted(sizes)
             }
-            yield Sweep(problem, agent, entry["steps"], points)
+            yield Sweep(problem, agent, points=points, **budget)
 
     def _cells(
         self,
         preset: Preset,
         id: str,
         kwargs: dict[str, Any],
-        steps: int,
         target: float,
+        budget: dict[str, Any],
         lengths: Iterable[int] = (),
     ) -> list[Cell]:
         agent = preset.agent
@@ -229,9 +235,9 @@ class Suite:
                 agent=agent,
                 options=options,
                 seed=seed,
-                steps=steps,
                 target=target,
                 lengths=list(lengths),
+                **budget,
             )
             for seed in self.seeds
         ]
@@ -240,8 +246,8 @@ class Suite:
 # section: (keys that an entry must have, keys that it may have)
 _ENTRIES: dict[str, tuple[set[str], set[str]]] = {
     "matrix": ({"id", "agents"}, {"kwargs"}),
-    "horizon": ({"problem", "agents", "steps", "lags"}, set()),
-    "capacity": ({"agents", "steps", "lengths"}, set()),
+    "horizon": ({"problem", "agents", "lags"}, set(BUDGETS)),
+    "capacity": ({"agents", "lengths"}, set(BUDGETS)),
     "generalisation": ({"id", "agents", "length", "factors"}, {"kwargs"}),
 }
 
@@ -276,6 +282,10 @@ def _check_entry(section: str, entry: Any, needed: set[str], optional: set[str])
     for name in ("steps", "length"):
         if name in entry:
             check_int(name, entry[name], 1)
+    if "seconds" in entry:
+        check_positive("seconds", entry["seconds"])
+    if set(BUDGETS) <= optional and not set(BUDGETS) & set(entry):
+        raise ValueError(f"an entry of {section} must have 'steps' or 'seconds', got {entry!r}")
     if "problem" in entry:
         check_choice("problem", entry["problem"], tuple(_HORIZONS))
     factors = entry.get("factors", [1])
@@ -375,6 +385,6 @@ def settings_of(cell: Cell) -> Settings:
         agent=cell.agent,
         options=make_options(cell.agent, cell.options),
         seed=cell.seed,
-        steps=cell.steps,
+        steps=sys.maxsize if cell.steps is None else cell.steps,
         target=cell.target,
     )

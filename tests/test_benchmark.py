@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import random
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import gymnasium
@@ -32,6 +33,7 @@ from agents.cells import (
 from agents.learners import make_learner
 from agents.presets import preset_settings
 from agents.run_folder import CHECKPOINT, RunFolderError
+from agents.settings import make_options
 from agents.suites import Suite, SuiteError, check_cells, read_suite
 from seqenvs import Oracle, batches
 
@@ -63,6 +65,15 @@ class RandomAgent:
 
     def predict(self, observation, state=None, episode_start=None, deterministic=True):
         return np.array([self.space.sample() for _ in observation]), state
+
+
+class EndlessAgent(RandomAgent):
+    """Learns until it is stopped."""
+
+    def learn(self, env_id, *, kwargs, steps, seed):
+        super().learn(env_id, kwargs=kwargs, steps=steps, seed=seed)
+        assert steps == sys.maxsize
+        yield from itertools.count(1)
 
 
 class FutureAgent:
@@ -171,7 +182,14 @@ def test_a_cell_has_a_key_of_all_that_it_is():
     keys = {replace(cell, **{name: value}).key for name, value in others.items()}
     assert len(keys | {cell.key}) == 1 + len(others)
     assert cell_of().key == "01442f0effe309ca"  # files that are there must be found again
+    assert cell_of(seconds=1.5).key != cell_of(seconds=2).key != cell_of(seconds=None).key
     assert cell_of().name == "SeqEcho-v0 length=5  mlp  seed 0"
+
+
+def test_a_cell_must_have_a_budget():
+    assert cell_of(steps=None, seconds=1).seconds == 1
+    with pytest.raises(ValueError, match="steps or seconds must be given"):
+        cell_of(steps=None)
 
 
 def test_a_cell_must_be_jsonable():
@@ -220,7 +238,7 @@ def test_a_long_curve_is_thinned(size):
 # Suites.
 
 
-@pytest.mark.parametrize("name", ["quick", "full"])
+@pytest.mark.parametrize("name", ["quick", "timed", "full"])
 def test_the_suites_that_are_shipped_can_be_run(name):
     suite = read_suite(name)
     cells = suite.cells()
@@ -301,6 +319,14 @@ def test_a_suite_can_be_extended_written_and_read(tmp_path):
         ),
         ({"capacity": [{"agents": [], "steps": 1, "lengths": [0]}]}, "lengths must be an int"),
         (
+            {"capacity": [{"agents": [], "lengths": [2]}]},
+            "an entry of capacity must have 'steps' or 'seconds'",
+        ),
+        (
+            {"horizon": [{"problem": "echo", "agents": [], "lags": [1], "seconds": 0}]},
+            "seconds must be above 0, got 0",
+        ),
+        (
             {
                 "generalisation": [
                     {"id": "SeqEcho-v0", "agents": ["mlp"], "length": 5, "factors": [0]}
@@ -318,7 +344,9 @@ def test_a_suite_that_makes_no_sense_is_refused(tmp_path, change, said):
 
 
 def test_a_suite_that_is_not_there(tmp_path):
-    with pytest.raises(SuiteError, match=r"suite must be 'quick', 'full' or the path.*got 'fast'"):
+    with pytest.raises(
+        SuiteError, match=r"suite must be 'quick', 'timed', 'full' or the path.*got 'fast'"
+    ):
         read_suite("fast")
     with pytest.raises(SuiteError, match="No such file"):
         read_suite(str(tmp_path / "none.json"))
@@ -348,6 +376,23 @@ def test_a_cell_that_cannot_be_run_is_refused_before_any_is(given, said):
 
 
 # Running them.
+
+
+@pytest.mark.parametrize("agent", ["gru", "recurrent_ppo", own("EndlessAgent")])
+def test_a_budget_in_seconds_ends_a_run(tmp_path, agent):
+    options = {} if agent.startswith("tests") else asdict(make_options(agent, {}))
+    cell = cell_of(agent=agent, options=options, steps=None, seconds=0.2)
+    result = run_cell(cell, tmp_path / "work")
+    assert result.seconds >= 0.2 and result.steps > 1
+    if agent == "gru":  # the update that spent it was the last
+        assert result.curve[-2][1] < 0.2 <= result.curve[-1][1]
+
+
+def test_seconds_need_an_agent_that_can_be_stopped(tmp_path):
+    entry = {"problem": "echo", "agents": [own("RandomAgent")], "lags": [1], "seconds": 1}
+    suite = Suite(seeds=[0], steps_without_preset=1, horizon=[entry])
+    with pytest.raises(SuiteError, match=r"RandomAgent' can't be given a budget in seconds"):
+        run_benchmark(suite, tmp_path / "b", jobs=1)
 
 
 def test_a_suite_is_run(finished):
@@ -588,7 +633,7 @@ def test_a_disk_that_is_full_where_a_cell_is_run_stops_all(tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--suite", "fast"], "suite must be 'quick', 'full' or the path"),
+        (["--suite", "fast"], "suite must be 'quick', 'timed', 'full' or the path"),
         (["--jobs", "0"], "--jobs must be at least 1, got 0"),
         (["--set", "lag=1"], "--set needs --id"),
         (["--address", "127.0.0.1:1"], "--address needs --engine ray"),

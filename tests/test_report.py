@@ -234,7 +234,7 @@ def test_without_a_suite_cells_are_told_by_their_form(tmp_path):
     write_suite(tmp_path)
     (tmp_path / "suite.json").unlink()
     found = gather(tmp_path)
-    assert found.suite_name in ("quick", "full") and found.notes
+    assert found.suite_name in ("quick", "timed", "full") and found.notes
     sections = {(group.environment, *sorted(group.sections)) for group in found.groups}
     assert ("SeqEcho-v0 length=10", GENERALISATION) in sections
     assert ("SeqEcho-v0 lag=2 length=12", ECHO) in sections
