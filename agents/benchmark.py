@@ -29,7 +29,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -53,17 +52,16 @@ from agents.suites import (
     Suite,
     SuiteError,
     check_cells,
-    imported_id,
-    problem_of,
     settings_of,
 )
+from agents.task import Task, find_task
 from agents.train import CHECKPOINT_SECONDS, Training, resume_or_start, save
-from seqenvs import Problem
-from seqenvs.bounds import known_bounds
+from seqenvs import Bounds
 
 EPISODES = 1000  # that a cell is evaluated on
 SHOWN_EPISODES = 4  # that are kept for the player
 SHOWN_SEED = 2_000_000  # of these
+MOST_SHOWN = 32  # numbers of an observation that are kept
 DIGITS = 6  # of a result
 FRUITLESS_RESTARTS = 3  # of the workers, in which no cell was finished, until we give up
 RAY_RETRIES = 10  # of a cell, where its node or its worker dies
@@ -106,7 +104,6 @@ def run_cell(cell: Cell, work: Path) -> CellResult:
     """
     began = time.monotonic()
     torch.set_num_threads(1)
-    id = imported_id(cell.id)
     curve: list[list[Any]]
     if cell.agent in AGENTS:
         training = _train(cell, work)
@@ -117,15 +114,15 @@ def run_cell(cell: Cell, work: Path) -> CellResult:
         ]
     else:
         agent, steps, seconds = _let_learn(cell)
-        curve = _own_curve(agent, problem_of(cell.id, cell.kwargs))
+        curve = _own_curve(agent, find_task(cell.id, cell.kwargs).bounds)
         steps = curve[-1][0] if curve else steps
-    reached = evaluate(agent, id, cell.kwargs, episodes=EPISODES)
+    reached = evaluate(agent, cell.id, cell.kwargs, episodes=EPISODES)
     others = []
     for length in cell.lengths:
-        there = evaluate(agent, id, {**cell.kwargs, "length": length}, episodes=EPISODES)
+        there = evaluate(agent, cell.id, {**cell.kwargs, "length": length}, episodes=EPISODES)
         score = None if there.memory_score is None else round(there.memory_score, DIGITS)
         others.append(AtLength(length, round(there.mean_return, DIGITS), score, there.bounds))
-    evaluation = {**asdict(reached), "id": cell.id}
+    evaluation = asdict(reached)
     for name in ("mean_return", "standard_error", "memory_score"):
         if evaluation[name] is not None:
             evaluation[name] = round(evaluation[name], DIGITS)
@@ -141,7 +138,7 @@ def run_cell(cell: Cell, work: Path) -> CellResult:
         curve=thin(curve),
         evaluation=type(reached)(**evaluation),
         generalisation=others,
-        episodes=play(agent, id, cell.kwargs),
+        episodes=play(agent, cell.id, cell.kwargs),
     )
 
 
@@ -164,8 +161,8 @@ def _let_learn(cell: Cell) -> tuple[Any, int, float]:
     most = math.inf if cell.seconds is None else cell.seconds
     steps = learned = sys.maxsize if cell.steps is None else cell.steps
     began = time.process_time()
-    learning: Any = agent.learn(cell.id, kwargs=dict(cell.kwargs), steps=steps, seed=cell.seed)
-    if inspect.isgenerator(learning):
+    learning = agent.learn(cell.id, kwargs=dict(cell.kwargs), steps=steps, seed=cell.seed)
+    if isinstance(learning, Iterator):
         for so_far in learning:
             learned = int(so_far)
             if time.process_time() - began >= most:
@@ -173,9 +170,8 @@ def _let_learn(cell: Cell) -> tuple[Any, int, float]:
     return agent, learned, time.process_time() - began
 
 
-def _own_curve(agent: Any, problem: Problem) -> list[list[Any]]:
+def _own_curve(agent: Any, bounds: Bounds | None) -> list[list[Any]]:
     """The points of an agent that has a ``curve`` of (steps, mean return); the time is unknown."""
-    bounds = known_bounds(problem)
     points = []
     for steps, mean_return in getattr(agent, "curve", None) or ():
         score = None
@@ -217,25 +213,15 @@ def own_agent(name: str) -> Any:
 
 def play(agent: Any, id: str, kwargs: dict[str, Any]) -> list[Episode]:
     """Play a few fresh episodes, the same for all agents, and keep all that happens."""
-    env: Any = gymnasium.make(id, disable_env_checker=True, **kwargs)
-    problem: Problem = env.unwrapped.problem
-    batch = problem.batch(np.random.default_rng(SHOWN_SEED), SHOWN_EPISODES)
-    episodes = []
-    for k, length in enumerate(batch.lengths.tolist()):
-        shown = batch.inputs[:length, k]
-        targets, due = (
-            batch.targets[:length, k].astype(problem.answers.dtype),
-            batch.mask[:length, k],
-        )
-        answers, confidence = _play_one(agent, env, shown)
-        scores, _ = problem.judge(answers, targets)
-        blank = (shown == problem.shown.blank).reshape(length, -1).all(axis=1)
+    task = find_task(id, kwargs)
+    env, episodes = task.env(), []
+    for begin, shown in _beginnings(task):
+        observations, answers, confidence, targets, due = _play_one(agent, env, begin)
+        scores, _ = task.judge(answers, targets)
         episode = Episode(
-            inputs=[
-                None if empty else _plain(each) for each, empty in zip(shown, blank, strict=True)
-            ],
+            inputs=[_shown(each) for each in observations] if shown is None else shown,
             targets=[_plain(each) for each in targets],
-            due=due.tolist(),
+            due=due,
             answers=[_plain(each) for each in answers],
             confidence=confidence,
             scores=[
@@ -248,26 +234,37 @@ def play(agent: Any, id: str, kwargs: dict[str, Any]) -> list[Episode]:
     return episodes
 
 
-def _play_one(agent: Any, env: Any, shown: Any) -> tuple[Any, list[float | None]]:
-    """The answers to one given sequence, and how sure each of them is."""
-    observation, _ = env.reset(options={"inputs": shown.tolist()})
+def _beginnings(task: Task) -> Iterator[tuple[dict[str, Any], list[Any] | None]]:
+    """What ``reset`` is given for each episode, and in a problem's own terms what it shows."""
+    problem = task.problem
+    if problem is None:
+        for k in range(SHOWN_EPISODES):
+            yield {"seed": SHOWN_SEED + k}, None
+        return
+    batch = problem.batch(np.random.default_rng(SHOWN_SEED), SHOWN_EPISODES)
+    for k, length in enumerate(batch.lengths.tolist()):
+        inputs = batch.inputs[:length, k]
+        blank = (inputs == problem.shown.blank).reshape(length, -1).all(axis=1)
+        shown = [None if empty else _plain(each) for each, empty in zip(inputs, blank, strict=True)]
+        yield {"options": {"inputs": inputs.tolist()}}, shown
+
+
+def _play_one(agent: Any, env: Any, begin: dict[str, Any]) -> tuple[Any, ...]:
+    """Observations, answers, how sure each of them is, targets, and where one was due."""
+    observation, _ = env.reset(**begin)
+    observations: list[Any] = []
     answers: list[Any] = []
     confidence: list[float | None] = []
-    if getattr(agent, "sees_future", False):
-        observations = []
-        for _ in shown:
-            observations.append(np.array(observation))
-            observation, *_ = env.step(env.action_space.sample())
-        whole = np.stack(observations)[None]
-        if hasattr(agent, "answer_with_confidence"):
-            given, sure = agent.answer_with_confidence(whole)
-        else:
-            given, sure = agent.answer(whole), None
-        return np.asarray(given)[0], _plain(sure[0]) if sure is not None else [None] * len(shown)
-    state, started = None, np.ones(1, bool)
-    for _ in shown:
-        seen = np.asarray(observation)[None]
-        if hasattr(agent, "predict_with_confidence"):
+    targets: list[Any] = []
+    due: list[bool] = []
+    sees_future = bool(getattr(agent, "sees_future", False))
+    state, started, ended = None, np.ones(1, bool), False
+    while not ended:
+        observations.append(np.array(observation))  # a copy: the environment may reuse its array
+        seen = observations[-1][None]
+        if sees_future:  # it is asked when all has been shown
+            answer, sure = [env.action_space.sample()], None
+        elif hasattr(agent, "predict_with_confidence"):
             answer, sure, state = agent.predict_with_confidence(seen, state, started)
         else:
             answer, state = agent.predict(
@@ -277,8 +274,27 @@ def _play_one(agent: Any, env: Any, shown: Any) -> tuple[Any, list[float | None]
         started = np.zeros(1, bool)
         answers.append(np.asarray(answer)[0])
         confidence.append(None if sure is None else _plain(float(sure[0])))
-        observation, *_ = env.step(answers[-1])
-    return np.stack(answers), confidence
+        observation, _, terminated, truncated, info = env.step(answers[-1])
+        targets.append(info["target"])
+        due.append(bool(info["due"]))
+        ended = terminated or truncated
+    given: Any = np.stack(answers)
+    if sees_future:
+        whole = np.stack(observations)[None]
+        if hasattr(agent, "answer_with_confidence"):
+            given, surely = agent.answer_with_confidence(whole)
+            confidence = confidence if surely is None else _plain(surely[0])
+        else:
+            given = agent.answer(whole)
+        given = np.asarray(given)[0]
+    return observations, given, confidence, np.stack(targets), due
+
+
+def _shown(observation: Any) -> Any:
+    """An observation as the player shows it; of a large one, its shape."""
+    if observation.size > MOST_SHOWN:
+        return f"{' x '.join(map(str, observation.shape))} numbers"
+    return _plain(observation)
 
 
 def _plain(value: Any) -> Any:

@@ -92,7 +92,8 @@ class Episode:
     """An episode as it was played; an item for each time step in each list.
 
     Attributes:
-        inputs: What was shown: a symbol, a number, a list of numbers, or None for a blank.
+        inputs: What was shown: a symbol, a number, a list of numbers, None for a blank, or words
+            for what is too large to be kept.
         targets: The right answers; they mean something where one is due.
         due: Where an answer was due.
         answers: What was answered.

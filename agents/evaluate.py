@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-import gymnasium
 import numpy as np
 
-from seqenvs import Bounds, Problem, SequenceVectorEnv, batches
-from seqenvs.bounds import known_bounds
-from seqenvs.supervised import Samples
+from agents.task import Task, find_task
+from seqenvs import Bounds
 
 SEED = 1_000_000  # one for all runs, so that they are compared on the same episodes
 MOST_STREAMS = 250
@@ -45,11 +43,11 @@ class Evaluation:
         kwargs: Its parameters.
         episodes: How many were played.
         seed: Of these episodes.
-        mean_return: In [0, 1]; 1 is the optimum.
+        mean_return: In [0, 1], the mean score of an episode's due answers; 1 is the optimum.
         standard_error: Of the mean return.
         success_rate: Part of the episodes in which every answer was right.
-        bounds: chance, memoryless, clock and optimum; None where the problem knows none.
-        memory_score: None where the problem needs no memory, or knows no bounds.
+        bounds: chance, memoryless, clock and optimum; None where they are not known.
+        memory_score: None where the problem needs no memory, or no bounds are known.
         accuracy: For each time step, the mean score of the answers due then; None if none was.
         sees_future: Whether the agent was shown whole sequences before it answered.
     """
@@ -96,7 +94,7 @@ class Evaluation:
         if self.memory_score is not None:
             yield f"  memory score  {self.memory_score:.4f}, 0 as good as a clock, 1 perfect"
         elif self.bounds is None:
-            yield "  memory score  unknown: the problem knows no bounds"
+            yield "  memory score  unknown, as the bounds are"
         else:
             yield "  memory score  none: this problem needs no memory"
         yield ""
@@ -140,7 +138,7 @@ def evaluate(
 
     Args:
         agent: The agent.
-        id: A registered id.
+        id: A registered id; see `agents.task` for whose environments can be evaluated.
         kwargs: Parameters of the environment.
         episodes: How many to play.
         seed: Of the episodes.
@@ -152,19 +150,14 @@ def evaluate(
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, got {episodes}")
     kwargs = kwargs or {}
-    size = min(episodes, MOST_STREAMS)
-    env = gymnasium.make_vec(id, num_envs=size, autoreset_mode="Disabled", **kwargs)
-    if not isinstance(env, SequenceVectorEnv):
-        raise TypeError(f"id must be one that seqenvs.register registered, got {id!r}")
-    problem, sees_future = env.problem, bool(getattr(agent, "sees_future", False))
+    task, sees_future = find_task(id, kwargs), bool(getattr(agent, "sees_future", False))
     if sees_future:
-        played = _show_whole(agent, problem, batches(id, episodes, seed=seed, **kwargs))
+        played = _show_whole(agent, task, episodes, seed)
     else:
-        played = _play(agent, env, episodes, seed, deterministic)
-    env.close()
+        played = _play(agent, task, episodes, seed, deterministic)
     returns, successes, score_sum, due_count = played
     mean_return = float(np.mean(returns))
-    bounds = known_bounds(problem)
+    bounds = task.bounds
     return Evaluation(
         id=id,
         kwargs=kwargs,
@@ -184,42 +177,51 @@ def evaluate(
 
 
 def _play(
-    agent: Agent, env: SequenceVectorEnv, episodes: int, seed: int, deterministic: bool
+    agent: Agent, task: Task, episodes: int, seed: int, deterministic: bool
 ) -> tuple[Any, ...]:
     """Returns, successes, and for each time step the sum of scores and how many were due."""
-    size = env.num_envs
+    size = min(episodes, MOST_STREAMS)
+    env = task.vector_env(size)
     left = np.array([(episodes + i) // size for i in range(size)])
-    score_sum, due_count = np.zeros((2, env.problem.num_steps[1]))
     returns: list[float] = []
     successes: list[bool] = []
-    current, time = np.zeros(size), np.zeros(size, np.int64)
+    times, scores = [np.zeros(0, np.int64)], [np.zeros(0)]
+    asked, wrong, time = np.zeros((3, size), np.int64)
+    total = np.zeros(size)
     observations, _ = env.reset(seed=seed)
     starts, state = np.ones(size, bool), None
     while left.any():
         actions, state = agent.predict(
             observations, state=state, episode_start=starts, deterministic=deterministic
         )
-        observations, rewards, starts, _, info = env.step(actions)
-        counted = (left > 0) & info["due"]
-        score, _ = env.problem.judge(np.asarray(actions), info["target"])
-        np.add.at(score_sum, time[counted], score[counted])
-        np.add.at(due_count, time[counted], 1)
-        current += rewards
+        observations, _, terminated, truncated, info = env.step(actions)
+        starts, due = terminated | truncated, info["due"]
+        score, right = task.judge(np.asarray(actions), info["target"])
+        total += np.where(due, score, 0)
+        asked += due
+        wrong += due & ~right
+        counted = (left > 0) & due
+        times.append(time[counted])
+        scores.append(score[counted].astype(np.float64))
         time += 1
         if starts.any():
             ended = starts & (left > 0)
-            returns += current[ended].tolist()
-            successes += info["is_success"][ended].tolist()
+            returns += (total[ended] / np.maximum(asked[ended], 1)).tolist()
+            successes += (wrong[ended] == 0).tolist()
             left[ended] -= 1
-            current[starts], time[starts] = 0, 0
+            for kept in (total, asked, wrong, time):
+                kept[starts] = 0
             observations, _ = env.reset(options={"reset_mask": starts})
-    return returns, successes, score_sum, due_count
+    env.close()
+    when, most = np.concatenate(times), task.usual_steps
+    score_sum = np.bincount(when, np.concatenate(scores), minlength=most)
+    return returns, successes, score_sum, np.bincount(when, minlength=most)
 
 
-def _show_whole(agent: Any, problem: Problem, source: Iterator[Samples]) -> tuple[Any, ...]:
+def _show_whole(agent: Any, task: Task, episodes: int, seed: int) -> tuple[Any, ...]:
     """The same as `_play`, of episodes that the agent sees from beginning to end."""
-    samples = next(source)
-    score, right = problem.judge(agent.answer(samples.X), samples.y)
+    samples = next(task.samples(episodes, seed=seed))
+    score, right = task.judge(agent.answer(samples.X), samples.y)
     score, mask = np.where(samples.mask, score, 0.0), samples.mask
-    returns = score.sum(axis=1) / mask.sum(axis=1)
+    returns = score.sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
     return returns, (right | ~mask).all(axis=1), score.sum(axis=0), mask.sum(axis=0)

@@ -219,7 +219,7 @@ class ExportError(Exception):
 def largest_difference(learner: Learner, path: Path) -> float:
     """How far the scores of an exported agent are from those of the agent, in some episodes."""
     step, _ = _step_of(learner)
-    agent, steps = OnnxAgent(path), COMPARED_EPISODES * (learner.problem.num_steps[1] + 1)
+    agent, steps = OnnxAgent(path), COMPARED_EPISODES * (learner.task.usual_steps + 1)
     settings = learner.settings
     streams = gymnasium.make_vec(settings.id, num_envs=COMPARED_STREAMS, **settings.kwargs)
     observations, _ = streams.reset(seed=0)

@@ -5,25 +5,22 @@ from __future__ import annotations
 import json
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
-from stable_baselines3.common.vec_env import VecMonitor
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from agents.networks import NETWORKS
 from agents.recurrent_ppo import SequencePPO
 from agents.settings import PPOOptions, Settings, SupervisedOptions
-from agents.supervised import SupervisedLearner, samples_from_env
-from seqenvs import Problem, SequenceEnv, batches
+from agents.supervised import SupervisedLearner
+from agents.task import Task, find_task
 from seqenvs.adapters.sb3 import make_sb3_env
-from seqenvs.supervised import Samples
 
 SKIPPED_ROWS = 256  # at a time, on the way to where a resumed run goes on
 
@@ -38,7 +35,7 @@ class Learner(ABC):
     Attributes:
         model_file: Name of the file that `save_model` writes.
         model: What learns and predicts.
-        problem: What it learns.
+        task: What it learns.
         steps: Time steps learned from so far, of all episodes together.
         remembers: Whether it can; otherwise the memoryless bound is the best that it can reach.
         sees_future: Whether it answers whole sequences only, by `answer`.
@@ -46,7 +43,7 @@ class Learner(ABC):
 
     model_file: ClassVar[str]
     model: Any
-    problem: Problem
+    task: Task
     remembers: bool = True
     sees_future: bool = False
 
@@ -54,6 +51,7 @@ class Learner(ABC):
         # A network this small is slower on two threads, and on another number rounds otherwise.
         torch.set_num_threads(1)
         self.settings = settings
+        self.task = find_task(settings.id, settings.kwargs)
 
     @property
     @abstractmethod
@@ -153,18 +151,21 @@ class PPOLearner(Learner):
         super().__init__(settings)
         options = settings.options
         assert isinstance(options, PPOOptions)
-        env = make_sb3_env(settings.id, options.num_envs, **settings.kwargs)
-        assert isinstance(env, VecMonitor)
-        self.env = env
-        self.problem = env.get_attr("problem")[0]
-        longest = self.problem.num_steps[1]
+        task = self.task
+        self.env = env = (
+            DummyVecEnv([task.env] * options.num_envs)
+            if task.problem is None
+            else make_sb3_env(settings.id, options.num_envs, **settings.kwargs)
+        )
+        longest = task.usual_steps
         # Long enough for an episode to end in each stream, and where all are as long, whole ones:
         # an update then sees each from its start, with no stale state to begin from.
         rollout = longest * -(-options.rollout // longest)
         advantage = options.advantage
         if advantage == "auto":
-            discrete = isinstance(env.action_space, spaces.Discrete)
-            advantage = "outcome" if discrete else "gae"
+            # What another environment pays is not known, and the outcome is read off the pay.
+            outcome = task.problem is not None and isinstance(env.action_space, spaces.Discrete)
+            advantage = "outcome" if outcome else "gae"
         self.model = SequencePPO(
             "MlpLstmPolicy",
             env,
@@ -200,19 +201,20 @@ class PPOLearner(Learner):
 
     def update(self) -> tuple[list[float], list[bool]]:
         """Play a rollout and learn from it."""
-        model, before = self.model, self.env.episode_count
+        model = self.model
+        for kept in (model.ep_info_buffer, model.ep_success_buffer):
+            if kept is not None:
+                kept.clear()
         model.learn(model.n_steps * self.env.num_envs, reset_num_timesteps=False)
-        ended = self.env.episode_count - before
         returns = [float(each["r"]) for each in model.ep_info_buffer or ()]
-        successes = [bool(each) for each in model.ep_success_buffer or ()]
-        return returns[len(returns) - ended :], successes[len(successes) - ended :]
+        return returns, [bool(each) for each in model.ep_success_buffer or ()]
 
     def predict_with_confidence(
         self, observation: Any, state: Any = None, episode_start: Any = None
     ) -> tuple[Any, Any, Any]:
         """Answer B observations, with the policy's probabilities of the answers."""
         answers, after = self.predict(observation, state, episode_start)
-        if isinstance(self.problem.answers, spaces.Box):
+        if isinstance(self.task.action_space, spaces.Box):
             return answers, None, after
         policy: Any = self.model.policy
         if state is None:
@@ -251,7 +253,6 @@ class PPOLearner(Learner):
             "parameters": model.get_parameters(),
             "steps": model.num_timesteps,
             "updates": model._n_updates,
-            "episodes": self.env.episode_count,
             "states": [*states.pi, *states.vf],
             "actions": torch.from_numpy(actions.copy()),
             "torch": torch.get_rng_state(),
@@ -276,7 +277,6 @@ class PPOLearner(Learner):
                 observations, _, ended, _ = env.step(row)
         kept = model.rollout_buffer.actions  # for a checkpoint before the next update
         kept[:] = state["actions"].numpy().reshape(kept.shape)
-        env.episode_count = state["episodes"]
         model._last_obs, model._last_episode_starts = observations, ended  # type: ignore[assignment]
         pi, vf = state["states"][:2], state["states"][2:]
         model._last_lstm_states = RNNStates(tuple(pi), tuple(vf))
@@ -285,6 +285,12 @@ class PPOLearner(Learner):
         np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
 
     def _skip(self, rows: int) -> None:
+        if self.task.problem is None:
+            # Where answers change what is shown, what follows is not what would have followed.
+            answer = np.stack([self.env.action_space.sample()] * self.env.num_envs)
+            for _ in range(rows):
+                self.env.step(answer)
+            return
         streams = self.env.get_attr("unwrapped")[0]
         idle = np.zeros((SKIPPED_ROWS, *streams.action_space.shape), streams.action_space.dtype)
         while rows > 0:
@@ -302,33 +308,32 @@ class Supervised(Learner):
         super().__init__(settings)
         options = settings.options
         assert isinstance(options, SupervisedOptions)
-        env = gymnasium.make(settings.id, **settings.kwargs)
-        if not isinstance(env.unwrapped, SequenceEnv):
-            raise TypeError(f"id must be one that seqenvs.register registered, got {settings.id!r}")
-        self.problem = env.unwrapped.problem
+        task = self.task
         network = NETWORKS[settings.agent]
         self.remembers, self.sees_future = network.remembers, network.sees_future
+        if settings.agent == "transformer" and task.num_steps is None:
+            raise TypeError(
+                "transformer must know the most time steps of an episode: register "
+                f"{settings.id!r} with max_episode_steps"
+            )
         self.model = SupervisedLearner(
-            env.observation_space,
-            env.action_space,
+            task.observation_space,
+            task.action_space,
             settings.agent,
-            blank=env.unwrapped.encode.blank if settings.agent == "encoder_decoder" else None,
+            blank=task.blank if settings.agent == "encoder_decoder" else None,
             learning_rate=options.learning_rate,
             anneal=options.anneal,
             max_grad_norm=options.max_grad_norm,
-            tolerance=self.problem.tolerance,
+            tolerance=task.tolerance,
             seed=settings.seed,
-            steps=self.problem.num_steps[1],
+            steps=task.num_steps,
             hidden=options.hidden,
             layers=options.layers,
             window=options.window,
             **options.gates,
         )
-        size = options.batch_size
-        self._samples: Iterator[Samples] = (
-            samples_from_env(env, size, seed=settings.seed)
-            if options.source == "env"
-            else batches(settings.id, size, seed=settings.seed, **settings.kwargs)
+        self._samples = task.samples(
+            options.batch_size, seed=settings.seed, play=options.source == "env"
         )
         self._updates = 0
 

@@ -98,26 +98,28 @@ class NetworkOptions(Gates):
     """What a network is made of, beside its inputs and outputs; `Gates` are for those with gates.
 
     Attributes:
-        steps: Most time steps that an episode can have.
         hidden: Units of a layer.
         layers: How many layers lie above each other.
         window: How many observations ``window_mlp`` sees, the present one included.
+        steps: Most time steps that an episode can have; for ``transformer``.
         blank: (F,) float32, the observation that shows nothing; for ``encoder_decoder``.
 
     Raises:
         TypeError, ValueError: An option that makes no sense.
     """
 
-    steps: int
     hidden: int = 128
     layers: int = 1
     window: int = 4
+    steps: int | None = None
     blank: Tensor | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("steps", "hidden", "layers", "window"):
+        for name in ("hidden", "layers", "window"):
             check_int(name, getattr(self, name), 1)
+        if self.steps is not None:
+            check_int("steps", self.steps, 1)
 
 
 def init_gates(rnn: nn.LSTM | nn.GRU, **options: Any) -> None:
@@ -454,6 +456,11 @@ class Transformer(Network):
         if options.hidden % HEADS:
             raise ValueError(
                 f"hidden must be a multiple of {HEADS} for the transformer, got {options.hidden}"
+            )
+        if options.steps is None:
+            raise TypeError(
+                "steps must be an int at least 1 for the transformer, which must know the most "
+                "time steps that an episode can have, got None"
             )
         self.steps, hidden = options.steps, options.hidden
         self.cache_shape = options.layers, HEADS, options.steps, hidden // HEADS

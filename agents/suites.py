@@ -5,7 +5,6 @@ A suite is data: see `suites.json`, or give a file of your own that holds one.
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,9 +15,10 @@ from typing import Any
 import gymnasium
 
 from agents.cells import Cell
+from agents.learners import make_learner
 from agents.presets import Preset, find_preset
 from agents.settings import AGENTS, RECURRENT_PPO, Settings, check_positive, make_options
-from seqenvs import Problem, SequenceEnv
+from agents.task import Task, find_task
 from seqenvs.problem import check_choice, check_int
 
 SUITES = Path(__file__).with_name("suites.json")
@@ -326,30 +326,6 @@ def read_suite(name: str) -> Suite:
         raise SuiteError(f"suite {name}: {error}") from error
 
 
-def imported_id(id: str) -> str:
-    """An id without ``module:`` before it, once the module, which registers it, is imported."""
-    module, colon, name = id.rpartition(":")
-    if colon:
-        importlib.import_module(module)
-    return name
-
-
-def problem_of(id: str, kwargs: dict[str, Any]) -> Problem:
-    """The problem of an environment.
-
-    Raises:
-        SuiteError: There is no such environment, or it can't be evaluated here.
-    """
-    try:
-        spec = gymnasium.spec(imported_id(id))
-        env = gymnasium.make(spec, **kwargs)
-    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
-        raise SuiteError(f"id {id!r} {kwargs}: {error}") from error
-    if not isinstance(env.unwrapped, SequenceEnv):
-        raise SuiteError(f"id must be one that seqenvs.register registered, got {id!r}")
-    return env.unwrapped.problem
-
-
 def check_cells(cells: Iterable[Cell]) -> None:
     """Check that all cells can be begun, before any of them is.
 
@@ -362,25 +338,41 @@ def check_cells(cells: Iterable[Cell]) -> None:
         if word in seen:
             continue
         seen.add(word)
-        problem = problem_of(cell.id, cell.kwargs)
+        task = _task_of(cell, {})
         for length in cell.lengths:
-            other = problem_of(cell.id, {**cell.kwargs, "length": length})
-            if (other.shown, other.answers) != (problem.shown, problem.answers):
+            other = _task_of(cell, {"length": length})
+            spaces = other.observation_space, other.action_space
+            if spaces != (task.observation_space, task.action_space):
                 raise SuiteError(
                     f"id {cell.id!r} shows or asks for something else at length={length} than at "
                     f"{cell.kwargs}: an agent can't be evaluated there"
                 )
-            if cell.agent == "transformer" and other.num_steps[1] > problem.num_steps[1]:
+            if cell.agent == "transformer" and (other.num_steps or 0) > (task.num_steps or 0):
                 raise SuiteError(
                     f"agent 'transformer' can't be evaluated on {cell.id} at length={length}: "
-                    f"it is made for the {problem.num_steps[1]} time steps that it learns from"
+                    f"it is made for the {task.num_steps} time steps that it learns from"
                 )
+        if task.problem is None and cell.agent in AGENTS:
+            try:
+                make_learner(settings_of(cell))
+            except (TypeError, ValueError) as error:
+                raise SuiteError(
+                    f"agent {cell.agent!r} can't learn {cell.id!r}: {error}"
+                ) from error
+
+
+def _task_of(cell: Cell, changed: dict[str, Any]) -> Task:
+    kwargs = {**cell.kwargs, **changed}
+    try:
+        return find_task(cell.id, kwargs)
+    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
+        raise SuiteError(f"id {cell.id!r} {kwargs}: {error}") from error
 
 
 def settings_of(cell: Cell) -> Settings:
     """The settings of a cell whose agent is one of `agents.settings.AGENTS`."""
     return Settings(
-        id=imported_id(cell.id),
+        id=cell.id,
         kwargs=cell.kwargs,
         agent=cell.agent,
         options=make_options(cell.agent, cell.options),

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from agents.networks import NetworkOptions, make_network
-from seqenvs.problem import check_int
+from seqenvs.problem import check_int, judge
 from seqenvs.supervised import Samples
 
 LEAST_RATE = 0.01  # where annealing ends, as a part of the first step size
@@ -59,22 +59,14 @@ class _Choices:
         found: NDArray[Any] = self._logits(outputs).softmax(-1).amax(-1).prod(-1).numpy()
         return found
 
-    def score(
-        self, answers: NDArray[Any], targets: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Part of the components that are right, and whether all are."""
-        matches = (answers == targets).reshape(len(answers), -1)
-        return matches.mean(axis=1), matches.all(axis=1)
-
 
 class _Levels:
     """Answers that are numbers in a box; a network's output 0 is the low end and 1 the high one."""
 
-    def __init__(self, space: spaces.Box, tolerance: float) -> None:
+    def __init__(self, space: spaces.Box) -> None:
         (self.outputs,) = space.shape
         self._low, self._high = space.low, space.high
         self._width = space.high - space.low
-        self._tolerance = tolerance
 
     def loss(self, outputs: Tensor, targets: NDArray[Any]) -> Tensor:
         """Mean distance, as a fraction of the box."""
@@ -88,15 +80,8 @@ class _Levels:
     def confidence(self, outputs: Tensor) -> None:
         """Numbers have no probabilities."""
 
-    def score(
-        self, answers: NDArray[Any], targets: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """1 minus the mean distance, as a fraction of the box; and whether all are close."""
-        distance = np.abs(answers.astype(np.float64) - targets)
-        return 1 - (distance / self._width).mean(axis=1), (distance < self._tolerance).all(axis=1)
 
-
-def _answers_of(space: gymnasium.Space[Any], tolerance: float) -> _Choices | _Levels:
+def _answers_of(space: gymnasium.Space[Any]) -> _Choices | _Levels:
     if isinstance(space, spaces.Discrete) and space.start == 0:
         return _Choices(space)
     if isinstance(space, spaces.MultiDiscrete) and len(space.shape) == 1 and not space.start.any():
@@ -108,7 +93,7 @@ def _answers_of(space: gymnasium.Space[Any], tolerance: float) -> _Choices | _Le
         and space.is_bounded()
         and (space.low < space.high).all()
     ):
-        return _Levels(space, tolerance)
+        return _Levels(space)
     raise TypeError(
         "action_space must be Discrete or MultiDiscrete (K,) from 0, or a bounded float32 Box of "
         f"shape (K,), got {space}"
@@ -129,8 +114,7 @@ class SupervisedLearner:
         max_grad_norm: A longer gradient is shortened to this.
         tolerance: For a Box, how close (strictly, in every component) counts as right.
         seed: Of the weights, and of the answers that `predict` draws.
-        **options: ``steps``, the most time steps of an episode, and the other fields of
-            `agents.networks.NetworkOptions`.
+        **options: The other fields of `agents.networks.NetworkOptions`.
 
     Attributes:
         network: The network.
@@ -170,7 +154,8 @@ class SupervisedLearner:
                 raise ValueError(f"{name} must be above 0, got {value!r}")
         if not tolerance >= 0:
             raise ValueError(f"tolerance must be at least 0, got {tolerance!r}")
-        self._answers = _answers_of(action_space, tolerance)
+        self._answers = _answers_of(action_space)
+        self._space, self._tolerance = action_space, tolerance
         if blank is not None:
             given = np.asarray(blank, observation_space.dtype)
             if given not in observation_space:
@@ -225,7 +210,7 @@ class SupervisedLearner:
         torch.nn.utils.clip_grad_norm_(self._parameters, self._max_grad_norm)
         self._optimizer.step()
         answers = self._answers.answer(outputs.detach())
-        score, right = self._answers.score(answers, targets)
+        score, right = judge(self._space, answers, targets, self._tolerance)
         episode = due // steps
         counts = np.bincount(episode, minlength=size)
         wrong = np.bincount(episode[~right], minlength=size)
@@ -398,10 +383,20 @@ def _play(env: gymnasium.Env[Any, Any], seed: int | None) -> tuple[list[Any], li
     observations, targets, ended = [np.array(observation)], [], False
     while not ended:
         observation, _, terminated, truncated, info = env.step(env.action_space.sample())
-        for name in ("target", "due"):
-            if name not in info:
-                raise KeyError(f"env must report {name!r} in the info of each step, got {info!r}")
+        target = answer_of(info)
         observations.append(np.array(observation))  # a copy: the environment may reuse its array
-        targets.append(np.array(info["target"]) if info["due"] else None)
+        targets.append(None if target is None else np.array(target))
         ended = terminated or truncated
     return observations, targets
+
+
+def answer_of(info: dict[str, Any]) -> Any:
+    """The right answer to the step that an environment reports on; None if none was due.
+
+    Raises:
+        KeyError: It does not report what is needed.
+    """
+    for name in ("target", "due"):
+        if name not in info:
+            raise KeyError(f"env must report {name!r} in the info of each step, got {info!r}")
+    return info["target"] if info["due"] else None

@@ -19,7 +19,6 @@ from agents.curve import Row, draw_curve
 from agents.evaluate import near_bound
 from agents.learners import Learner, make_learner
 from agents.settings import Settings
-from seqenvs.bounds import known_bounds
 
 WINDOW = 1000  # episodes over which the mean return decides that training is over
 CHECKPOINT_SECONDS = 10.0
@@ -44,7 +43,7 @@ class Training:
     saved_steps: int = 0
 
     def __post_init__(self) -> None:
-        self.bounds = known_bounds(self.learner.problem)
+        self.bounds = self.learner.task.bounds
 
     @property
     def settings(self) -> Settings:

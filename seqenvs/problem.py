@@ -203,21 +203,8 @@ class Problem(ABC):
     def judge(
         self, answers: NDArray[Any], targets: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Score answers against targets of the same shape: (score in [0, 1], right or not).
-
-        ``Discrete`` scores 1 for the target; ``MultiDiscrete`` the fraction of components that
-        are right; ``Box`` 1 minus the mean distance as a fraction of the box, NaN scoring 0.
-        """
-        if isinstance(self.answers, spaces.Discrete):
-            right = answers == targets
-            return right, right
-        if isinstance(self.answers, spaces.MultiDiscrete):
-            matches = answers == targets
-            return matches.mean(axis=-1), matches.all(axis=-1)
-        distance = np.abs(np.asarray(answers, np.float64) - targets)
-        width = np.asarray(self.answers.high, np.float64) - self.answers.low
-        score = np.fmax(0.0, 1.0 - (distance / width).mean(axis=-1))
-        return score, (distance < self.tolerance).all(axis=-1)
+        """Score answers against targets of the same shape, as `judge` does."""
+        return judge(self.answers, answers, targets, self.tolerance)
 
     def complete(
         self, inputs: NDArray[Any], num_inputs: NDArray[np.int64], steps: int | None = None
@@ -341,6 +328,28 @@ def _uniform_words(rng: np.random.Generator, size: int) -> NDArray[np.uint64]:
     else:
         pairs = rng.integers(0, (1 << 64) - 1, count, np.uint64, endpoint=True)
     return pairs.astype("<u8", copy=False).view("<u4")[:size].astype(np.uint64)
+
+
+def judge(
+    space: spaces.Space[Any], answers: NDArray[Any], targets: NDArray[Any], tolerance: float
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Score answers against targets of the same shape: (score in [0, 1], right or not).
+
+    ``Discrete`` scores 1 for the target; ``MultiDiscrete`` the fraction of components that are
+    right; ``Box`` 1 minus the mean distance as a fraction of the box, NaN scoring 0, and all of its
+    components must be nearer than the tolerance to be right.
+    """
+    if isinstance(space, spaces.Discrete):
+        right = answers == targets
+        return right, right
+    if isinstance(space, spaces.MultiDiscrete):
+        matches = answers == targets
+        return matches.mean(axis=-1), matches.all(axis=-1)
+    assert isinstance(space, spaces.Box), "answers are of one of these"
+    distance = np.abs(np.asarray(answers, np.float64) - targets)
+    width = np.asarray(space.high, np.float64) - space.low
+    score = np.fmax(0.0, 1.0 - (distance / width).mean(axis=-1))
+    return score, (distance < tolerance).all(axis=-1)
 
 
 def check_int(name: str, value: Any, low: int, high: int | None = None) -> int:

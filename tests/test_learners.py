@@ -413,7 +413,7 @@ def test_every_agent_is_evaluated(agent, id):
     assert evaluation.sees_future == (agent == "bilstm")
     assert evaluation == evaluate(learner, id, kwargs, episodes=12)
     due = np.flatnonzero([value is not None for value in evaluation.accuracy])
-    assert len(due) and len(evaluation.accuracy) == learner.problem.num_steps[1]
+    assert len(due) and len(evaluation.accuracy) == learner.task.num_steps
 
 
 @pytest.mark.parametrize("agent", [name for name in NETWORKS if name != "bilstm"])

@@ -1,0 +1,145 @@
+"""Time steps a second as supervised batches, each figure beside what runs in the same rounds.
+
+    python -m benchmarks.generation
+
+All candidates but the floor give the same batches, of N episodes of T time steps:
+
+- batches: `seqenvs.batches`;
+- floor: what no batch can do without. X, y and mask are copied from a batch that is kept, its X
+  zero from the first to the last time step at which episodes differ: none on SeqNext-v0, the first
+  on SeqRecall-v0, half of them on SeqCopy-v0, else all. For each of these steps and episodes one
+  word is drawn, ``rng.integers(n)`` of the least type that holds n symbols, or float32
+  ``rng.random``, and written into X; if that is one-hot, as a 1 in its row. Nothing is answered;
+- vector: the vector environment, reset for each batch and stepped T times with the same random
+  actions, what it shows and says copied into fresh arrays;
+- played: `agents.supervised.samples_from_env`, which plays the single environment;
+- torch: the torch data set through a DataLoader without workers.
+
+All N * T time steps count. Rounds alternate between all candidates; a figure is the median over the
+rounds, a ratio the median of the rounds' ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from statistics import median
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+import seqenvs
+from agents.supervised import samples_from_env
+from benchmarks.stepping import Loop, measure, rate, ratio
+from seqenvs.adapters.torch import SequenceDataset
+
+IDS = ("SeqNext-v0", "SeqRecall-v0", "SeqEcho-v0", "SeqCopy-v0", "SeqClassify-v0")
+Source = Iterator[Any]  # batches without end, each of them X, y and mask
+
+
+def floor(problem: seqenvs.Problem, size: int, encoding: str) -> Source:
+    """What no batch can do without."""
+    X, y, mask = next(seqenvs.batches(problem, size, seed=0, encoding=encoding))  # noqa: N806
+    many = next(seqenvs.batches(problem, 100, seed=0, encoding=encoding)).X  # size may be 1
+    differ = np.flatnonzero((many != many[0]).reshape(*many.shape[:2], -1).any(axis=(0, 2)))
+    drawn = slice(differ[0], differ[-1] + 1) if len(differ) else slice(0)
+    X[:, drawn] = 0
+    shown, shape, rng = problem.shown, X[:, drawn].shape, np.random.default_rng(0)
+    starts = np.arange(0, X.size, X[0, 0].size).reshape(X.shape[:2])[:, drawn]
+    while True:
+        fresh = X.copy()
+        if isinstance(shown, seqenvs.Symbols) and encoding == "one_hot":
+            symbols = rng.integers(shown.n, size=starts.shape, dtype=shown.dtype)
+            fresh.reshape(-1)[starts + symbols] = 1
+        elif isinstance(shown, seqenvs.Symbols):
+            fresh[:, drawn] = rng.integers(shown.n, size=shape, dtype=shown.dtype)
+        elif len(differ):
+            fresh[:, drawn] = rng.random(shape, np.float32)
+        yield fresh, y.copy(), mask.copy()
+
+
+def vector(env: gymnasium.vector.VectorEnv[Any, Any, Any]) -> Source:
+    """An episode of each stream."""
+    shown, asked = env.single_observation_space, env.single_action_space
+    shape = env.num_envs, env.unwrapped.problem.num_steps[1]  # type: ignore[attr-defined]
+    actions = env.action_space.sample()
+    observations, _ = env.reset(seed=0)
+    while True:
+        X = np.empty((*shape, *(shown.shape or ())), shown.dtype)  # noqa: N806
+        y, mask = np.empty((*shape, *(asked.shape or ())), asked.dtype), np.empty(shape, bool)
+        for time in range(shape[1]):
+            X[:, time] = observations
+            observations, _, _, _, info = env.step(actions)
+            y[:, time], mask[:, time] = info["target"], info["due"]
+        yield X, y, mask
+        observations, _ = env.reset()
+
+
+def sources(id: str, size: int, encoding: str) -> dict[str, Source]:
+    """Make all candidates."""
+    env = gymnasium.make(id, encoding=encoding)
+    data = SequenceDataset(id, size, sys.maxsize, encoding=encoding)
+    return {
+        "batches": seqenvs.batches(id, size, seed=0, encoding=encoding),
+        "floor": floor(env.unwrapped.problem, size, encoding),  # type: ignore[attr-defined]
+        "vector": vector(gymnasium.make_vec(id, size, encoding=encoding)),
+        "played": samples_from_env(env, size, seed=0),
+        "torch": iter(DataLoader(data, batch_size=None)),
+    }
+
+
+def draw(source: Source, batches: int) -> int:
+    """Draw that many batches, and count their time steps."""
+    return sum(len(mask) * mask.shape[1] for _, _, mask in islice(source, batches))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and print; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.generation", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--ids", nargs="+", default=IDS, metavar="ID")
+    parser.add_argument("--batch", type=int, default=256, help="episodes; default: %(default)s")
+    parser.add_argument("--encoding", default="one_hot", help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.1, help="of each in each round")
+    args = parser.parse_args(arguments)
+    if args.rounds < 1 or args.seconds <= 0:
+        parser.error("--rounds and --seconds must be above 0")
+    try:
+        made = {id: sources(id, args.batch, args.encoding) for id in args.ids}
+    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
+        parser.error(str(error))
+
+    print(
+        f"batches of {args.batch}, encoding={args.encoding!r}; seqenvs {seqenvs.__version__}, "
+        f"gymnasium {gymnasium.__version__}, numpy {np.__version__}, torch {torch.__version__}, "
+        f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores; "
+        f"median of {args.rounds} rounds"
+    )
+    width = max(map(len, made))
+    print(f"\n{'':{width}}  steps/s  /floor /vector /played  /torch  episodes/s", flush=True)
+    try:
+        for id, candidates in made.items():
+            length = next(candidates["batches"]).mask.shape[1]
+            loops: dict[str, Loop] = {name: partial(draw, candidates[name]) for name in candidates}
+            rates = measure(loops, args.rounds, args.seconds)
+            steps = median(rates["batches"])
+            ratios = "".join(ratio(rates, "batches", name) for name in list(loops)[1:])
+            print(f"{id:{width}}{rate(steps)}{ratios}   {rate(steps / length)}", flush=True)
+    except KeyboardInterrupt:
+        print("Interrupted: the other rows were not measured.")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
