@@ -55,7 +55,7 @@ from agents.suites import (
     settings_of,
 )
 from agents.task import Task, find_task
-from agents.train import CHECKPOINT_SECONDS, Training, resume_or_start, save
+from agents.train import CHECKPOINT_SECONDS, Training, resume_or_start, save_checkpoint
 from seqenvs import Bounds
 
 EPISODES = 1000  # that a cell is evaluated on
@@ -150,7 +150,7 @@ def _train(cell: Cell, work: Path) -> Training:
     while not (training.finished or training.seconds >= most):
         training.update()
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            save(training, work)
+            save_checkpoint(training, work)
             saved = time.monotonic()
     return training
 

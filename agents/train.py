@@ -129,22 +129,27 @@ def resume_or_start(folder: Path, settings: Settings) -> Training:
     return training
 
 
-def save(training: Training, folder: Path) -> None:
-    """Write all that a run leaves behind. Call it between updates, when the state is whole."""
-    learner = training.learner
+def save_checkpoint(training: Training, folder: Path) -> None:
+    """Write what `resume` needs. Call it between updates, when the state is whole."""
     checkpoint = {
-        "learner": learner.checkpoint(),
+        "learner": training.learner.checkpoint(),
         "curve": [list(row) for row in training.curve],
         "recent": list(training.recent),
         "episodes": training.episodes,
     }
     run_folder.write_checkpoint(folder, checkpoint)
+    training.saved_steps = training.learner.steps
+
+
+def save(training: Training, folder: Path) -> None:
+    """Write all that a run leaves behind, its checkpoint first."""
+    save_checkpoint(training, folder)
+    learner = training.learner
     run_folder.write(folder / learner.model_file, learner.save_model)
     run_folder.write_rows(folder / run_folder.CURVE, Row._fields, training.curve)
     draw_curve(
         folder / run_folder.PICTURE, title(training.settings), training.curve, training.bounds
     )
-    training.saved_steps = learner.steps
 
 
 def title(settings: Settings) -> str:
