@@ -115,6 +115,7 @@ class Found:
     seconds: float = 0.0
     wall_seconds: float = 0.0
     keys: set[str] = field(default_factory=set)
+    sweeps: dict[str, dict[str, Any]] = field(default_factory=dict)  # by section, see `_sweep`
     notes: list[str] = field(default_factory=list)
 
 
@@ -205,6 +206,7 @@ def gather(folder: Path) -> Found:
 
     found.groups = [groups[key] for key in sorted(groups, key=rank)]
     _name_agents(found.groups)
+    found.sweeps = {section: _sweep(found, section) for section in (ECHO, RECALL, CAPACITY)}
     return found
 
 
@@ -434,7 +436,7 @@ def page_data(found: Found) -> dict[str, Any]:
     order = {name: i for i, name in enumerate(AGENTS)}
     # Stable: those that are not the project's own stay in the order in which they come.
     agents = sorted(names, key=lambda name: order.get(name.split(" ")[0], len(order)))
-    sweeps = {section: _sweep(found, section) for section in (ECHO, RECALL, CAPACITY)}
+    sweeps = found.sweeps
     return {
         "agents": agents,
         "bounds": BOUNDS,
@@ -732,7 +734,23 @@ def _provenance(found: Found) -> dict[str, Any]:
 
 
 def leaderboard(found: Found) -> str:
-    """The leaderboard for the README: a table for each problem, an agent a row."""
+    """The leaderboard for the README: tables of the problems and of the memory, an agent a row."""
+    lines = [*_matrix_lines(found), *_horizon_lines(found)]
+    expected = _provenance(found)["expected"]
+    if expected and expected["there"] < expected["cells"]:
+        lines += [
+            f"{expected['cells'] - expected['there']:,} of the suite's {expected['cells']:,} "
+            f"cells are missing; {PAGE} lists them.",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _matrix_lines(found: Found) -> list[str]:
+    """What was reached on each environment; nothing where the matrix is empty."""
+    environments = _environments(_in_section(found, MATRIX))
+    if not environments:
+        return []
     lines = [
         "Mean return over seeds, then the **memory score** with its interval, where there are at "
         f"least {LEAST_SEEDS} seeds: {METHOD}.",
@@ -740,7 +758,6 @@ def leaderboard(found: Found) -> str:
         "clock, 1 perfect.",
         "",
     ]
-    environments = _environments(_in_section(found, MATRIX))
 
     def problem(item: tuple[str, list[Group]]) -> str:
         return re.sub(r"(Medium|Hard)?-v\d+( .*)?$", "", item[0])
@@ -754,14 +771,7 @@ def leaderboard(found: Found) -> str:
         tables[-1] += levels
     for each in tables:
         lines += [*_markdown_table(each), ""]
-    expected = _provenance(found)["expected"]
-    if expected and expected["there"] < expected["cells"]:
-        lines += [
-            f"{expected['cells'] - expected['there']:,} of the suite's {expected['cells']:,} "
-            f"cells are missing; {PAGE} lists them.",
-            "",
-        ]
-    return "\n".join(lines)
+    return lines
 
 
 def _markdown_table(environments: list[tuple[str, list[Group]]]) -> Iterator[str]:
@@ -775,6 +785,48 @@ def _markdown_table(environments: list[tuple[str, list[Group]]]) -> Iterator[str
         known = [_bounds_of(groups) for _, groups in environments]
         texts = ["unknown" if each is None else f"{each[name]:.3f}" for each in known]
         yield f"| *{name}* | " + " | ".join(texts) + " |"
+
+
+def _horizon_lines(found: Found) -> list[str]:
+    """What each agent remembers, in a table; nothing where nothing was swept."""
+    swept = {section: sweep["rows"] for section, sweep in found.sweeps.items() if sweep["rows"]}
+    if not swept:
+        return []
+    agents = dict.fromkeys(row["agent"] for rows in swept.values() for row in rows)
+    lines = [
+        f"What is remembered: the largest size with a memory score of at least {SOLVED_HORIZON}, "
+        "at all smaller ones too; median over seeds, and their range. *Echo* and *recall* are "
+        "lags in time steps, *capacity* is symbols to copy. ≥: the largest that was swept.",
+        "",
+        "| agent | " + " | ".join(f"{name}, {_budget(swept[name])}" for name in swept) + " |",
+        "| --- " + "| ---: " * len(swept) + "|",
+    ]
+    for agent in agents:
+        texts = [
+            next((_horizon_text(row) for row in rows if row["agent"] == agent), "")
+            for rows in swept.values()
+        ]
+        lines.append(f"| {_cell_text(agent)} | " + " | ".join(texts) + " |")
+    return [*lines, ""]
+
+
+def _budget(rows: Sequence[dict[str, Any]]) -> str:
+    """The budgets of a sweep, as one reads them."""
+    texts = []
+    for row in rows:
+        steps = "" if row["steps"] is None else f"{row['steps']:,} steps"
+        seconds = "" if row["seconds"] is None else f"{row['seconds']:g} s"
+        texts.append(" or ".join(text for text in (steps, seconds) if text))
+    return "; ".join(dict.fromkeys(texts))
+
+
+def _horizon_text(row: dict[str, Any]) -> str:
+    if row["horizon"] is None:
+        return "unknown"
+    at_least = "≥ " if row["horizon"] >= row["swept"] else ""
+    spread = "" if row["least"] == row["most"] else f" ({row['least']:g} to {row['most']:g})"
+    seeds = f", {row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"
+    return f"{at_least}{row['horizon']:g}{spread}{seeds if row['seeds'] < LEAST_SEEDS else ''}"
 
 
 def _cell_text(text: str) -> str:

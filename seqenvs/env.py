@@ -276,18 +276,20 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         raise TypeError(f"action must be an int in 0 .. {self._num_answers - 1}, got {action!r}")  # type: ignore[operator]
 
     def _as_array(self, action: Any) -> Any:
-        space = self.action_space
+        space: Any = self.action_space
         whole = isinstance(space, spaces.MultiDiscrete)
-        low, high = (0, space.nvec - 1) if whole else (space.low, space.high)  # type: ignore[attr-defined]
-        kinds, what = ("iu", "integers") if whole else ("iuf", "numbers")
-        count = space.shape[0]  # type: ignore[index]
-        allowed = f"action must be {count} {what} in {span(low, high)}, got {action!r}"
+        low, high = (0, space.nvec - 1) if whole else (space.low, space.high)
+
+        def said() -> str:
+            what = "integers" if whole else "numbers"
+            return f"action must be {len(high)} {what} in {span(low, high)}, got {action!r}"
+
         try:
             array = np.asarray(action)
         except ValueError as error:
-            raise TypeError(allowed) from error
-        if array.dtype.kind not in kinds:
-            raise TypeError(allowed)
+            raise TypeError(said()) from error
+        if array.dtype.kind not in ("iu" if whole else "iuf"):
+            raise TypeError(said())
         if array.shape != space.shape or not ((array >= low) & (array <= high)).all():
-            raise ValueError(allowed)
+            raise ValueError(said())
         return array.astype(space.dtype)

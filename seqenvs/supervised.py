@@ -74,13 +74,16 @@ def batches(
 
 
 def _batches(stream: EpisodeStream, encode: Encoding, size: int) -> Iterator[Samples]:
-    steps = stream.rows - 1
+    steps, dtype = stream.rows - 1, stream.problem.answers.dtype
     while True:
         inputs, targets, due, *_ = stream.take(size).rows(0, steps)
+        mask = np.empty((size, steps), bool)
+        mask[:] = due.T
+        # Turned before they are encoded, while they are small.
         yield Samples(
-            np.ascontiguousarray(np.swapaxes(encode(inputs), 0, 1)),
-            np.ascontiguousarray(np.swapaxes(targets.astype(stream.problem.answers.dtype), 0, 1)),
-            np.broadcast_to(due, (steps, size)).T.copy(),
+            encode(np.ascontiguousarray(np.swapaxes(inputs, 0, 1))),
+            np.swapaxes(targets, 0, 1).astype(dtype, order="C"),
+            mask,
         )
 
 
@@ -99,6 +102,10 @@ def find_problem(problem: str | Problem | type[Problem], parameters: dict[str, A
             problem = name
     if isinstance(problem, str) and problem in gymnasium.registry:
         defaults = {**gymnasium.spec(problem).kwargs, **parameters}
+        if "problem" not in defaults:
+            raise ValueError(
+                f"problem must be an id that seqenvs.register registered, got {problem!r}"
+            )
         return make_problem(defaults.pop("problem"), defaults)
     if isinstance(problem, str) and ":" not in problem:
         gymnasium.spec(problem)  # raises the error that names the ids which come close

@@ -34,7 +34,7 @@ def make_result(cell: Cell, score: float | None = None, episodes: int = 4) -> Ce
         score = 1 / (1 + math.exp(0.4 * (far - reach))) if reach else 0.0
         score = float(np.clip(score + rng.normal(0, 0.04), -0.02, 1))
     reached = bounds.clock + score * (1 - bounds.clock)
-    steps = int(rng.integers(20_000, max(20_001, cell.steps)))
+    steps = int(rng.integers(20_000, max(20_001, cell.steps or 100_000)))
     x = np.unique(np.geomspace(1000, steps, 200).astype(int))
     returns = bounds.chance + (reached - bounds.chance) / (1 + (steps / 8 / x) ** 2)
     curve = [[int(a), a / 20_000, float(b), None] for a, b in zip(x, returns, strict=True)]

@@ -423,6 +423,8 @@ def test_an_id_in_place_of_a_class_is_refused_and_a_wrong_id_with_the_near_ones(
         batches("SeqEko-v0", 2)
     with pytest.raises(gymnasium.error.VersionNotFound, match="`v7`"):
         batches("SeqEcho-v7", 2)
+    with refused("problem", "CartPole-v1", "seqenvs.register"):
+        batches("CartPole-v1", 2)
 
 
 def test_an_import_that_fails_inside_the_problems_own_module_is_not_hidden(tmp_path, monkeypatch):

@@ -136,6 +136,19 @@ def test_horizon_is_the_median_over_seeds(tmp_path):
     assert [point["y"] for point in points] == pytest.approx([1, 1, 2 / 3, 1 / 3], abs=1e-4)
     assert data["horizons"]["copy"]["rows"][0]["horizon"] == 4
     assert data["horizons"]["recall"] == {"points": [], "rows": []}
+    text = leaderboard(gather(tmp_path))
+    assert "| agent | Memory horizon: echo, 100,000 steps | Capacity, 100,000 steps |" in text
+    assert "| lstm | 4 (2 to 8) | ≥ 4 |" in text
+
+
+def test_a_budget_in_seconds_is_told_and_the_matrix_may_be_empty(tmp_path):
+    sweep = {"problem": "recall", "agents": ["gru"], "seconds": 2.5, "lags": [2, 8]}
+    write_suite(tmp_path, Suite(seeds=[0, 1], steps_without_preset=9, horizon=[sweep]))
+    text = leaderboard(gather(tmp_path))
+    assert "| agent | Memory horizon: recall, 2.5 s |" in text and "*clock*" not in text
+    assert re.search(r"\| gru \| .*, 2 seeds \|", text)
+    (row,) = page_data(gather(tmp_path))["horizons"]["recall"]["rows"]
+    assert (row["steps"], row["seconds"]) == (None, 2.5)
 
 
 def test_a_seed_without_a_lag_that_decides_is_left_out(tmp_path):

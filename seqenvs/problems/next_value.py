@@ -109,23 +109,27 @@ class NextValue(Problem):
         return (index / length).astype(np.float32)
 
     def _length(self, inputs: Any) -> Any:
-        """(B,) the number of values in the sequence; where it varies, from the first spacing."""
+        """The number of values in the sequence; where it varies, (B,), from the first spacing."""
         low, high = self.length
         if low == high:
-            return np.full(inputs.shape[1], high)
+            return high
         with np.errstate(divide="ignore"):
             spacing = inputs[1].astype(np.float64) - inputs[0]
             return np.clip(np.rint(1 / np.abs(spacing)), low, high)
 
     def answer(self, inputs: Any, lengths: Any) -> Any:
         length = self._length(inputs)
-        index = np.clip(np.rint(inputs * length) + 1, 0, length - 1)
+        index = np.multiply(inputs, length, dtype=np.float64)
+        np.rint(index, out=index)
+        index += 1
+        np.clip(index, 0, length - 1, out=index)
         time = np.arange(len(inputs))[:, None]
         lengths = self.shared(lengths)
         due = time < lengths if self.framing == "one_to_one" else time == lengths - 1
         if self._index:
             return index.astype(np.int64), due
-        return (index / length).astype(inputs.dtype)[..., None], due
+        index /= length
+        return index.astype(inputs.dtype)[..., None], due
 
     def check_inputs(self, inputs: Any) -> None:
         for length in range(self.length[0], self.length[1] + 1):
