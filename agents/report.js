@@ -7,10 +7,10 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
 
   // Okabe and Ito's colours, which differ for the colour-blind too, some made darker or lighter to be
-  // seen on the page; shape and dash say the same. Black is white in the dark.
+  // seen on the page, and two more; shape and dash say the same. Black is white in the dark.
   const COLORS = {
-    light: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b87a00", "#56b4e9", "#16191d", "#8a7f00"],
-    dark: ["#4aa3df", "#f0793a", "#1fbf92", "#dd93bd", "#e69f00", "#8fd0f5", "#e9ecf0", "#f0e442"],
+    light: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b87a00", "#56b4e9", "#16191d", "#8a7f00", "#6a3d9a", "#a3123f"],
+    dark: ["#4aa3df", "#f0793a", "#1fbf92", "#dd93bd", "#e69f00", "#8fd0f5", "#e9ecf0", "#f0e442", "#b99cf0", "#ff7a8a"],
   };
   const SHAPES = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right"];
   const DASHES = [[1, 0], [7, 3], [2, 3], [9, 3, 2, 3], [5, 2]];
