@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import errno
 import os
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import gymnasium
-import numpy as np
-
 try:
+    import gymnasium
+    import numpy as np
+
     from agents import run_folder
     from agents.benchmark import EngineError, run_benchmark
     from agents.claims import run_claims, table
@@ -29,8 +29,12 @@ try:
     from agents.settings import AGENTS, RECURRENT_PPO, PPOOptions, SupervisedOptions
     from agents.suites import SuiteError, read_suite
     from agents.train import WINDOW, Training, resume, start, train
+    from seqenvs.command_line import assignments
 except ModuleNotFoundError as error:
     sys.exit(f"The agents need {error.name}: pip install -e '.[agents]'")
+except KeyboardInterrupt:  # the imports take seconds
+    print("Interrupted.", file=sys.stderr)
+    sys.exit(130)
 
 BENCHMARK = Path("runs/benchmark")
 
@@ -39,32 +43,35 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 if all went well, 1 if a preset did not solve its problem or a cell of the benchmark
-        failed, 2 for a wrong argument or run folder, 130 after Ctrl-C.
+        0 if all went well, 1 if a preset did not solve its problem, a cell of the benchmark
+        failed or a file can't be written, 2 for a wrong argument or run folder, 130 after Ctrl-C.
     """
     arguments = _parser().parse_args(argv)
+    commands: dict[str, Callable[[argparse.Namespace], int]] = {
+        "train": _train,
+        "evaluate": _evaluate,
+        "export": _export,
+        "prove": _prove,
+        "claims": _claims,
+        "benchmark": _benchmark,
+        "report": _report,
+    }
     try:
-        if arguments.command == "evaluate":
-            _evaluate(arguments)
-        elif arguments.command == "export":
-            _export(arguments)
-        elif arguments.command == "prove":
-            return 0 if prove(arguments.only, arguments.jobs, arguments.work) else 1
-        elif arguments.command == "claims":
-            return _claims(arguments)
-        elif arguments.command == "benchmark":
-            return _benchmark(arguments)
-        elif arguments.command == "report":
-            _report(arguments)
-        else:
-            return _train(arguments)
+        code = commands[arguments.command](arguments)
+        sys.stdout.flush()  # here, where its errors can be caught, and not as Python exits
     except (run_folder.RunFolderError, UsageError) as error:
         print(f"python -m agents {arguments.command}: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # as by "| head", which has read enough
+            print(f"python -m agents {arguments.command}: {error}", file=sys.stderr)
+        if error.filename is None:  # Python flushes the output once more, which would fail again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
-    return 0
+    return code
 
 
 class UsageError(Exception):
@@ -245,6 +252,8 @@ def _add_benchmark(commands: Any) -> None:
 def _train(arguments: argparse.Namespace) -> int:
     given = {name: getattr(arguments, name) for name in ("seed", "steps", "target")}
     given = {name: value for name, value in given.items() if value is not None}
+    if given.get("target", 0) > 1:
+        raise UsageError(f"--target must be at most 1, as a mean return is, got {given['target']}")
     folder: Path
     if arguments.resume is not None:
         others = sorted(set(given) - {"steps", "target"})
@@ -265,8 +274,8 @@ def _train(arguments: argparse.Namespace) -> int:
     else:
         if arguments.id is None:
             raise UsageError("give the id of an environment, such as SeqEcho-v0, or --resume RUN")
-        kwargs = dict(_assignment("--set", text) for text in arguments.set)
-        options = dict(_assignment("--option", text) for text in arguments.option)
+        kwargs = _assignments("--set", arguments.set)
+        options = _assignments("--option", arguments.option)
         try:
             settings = preset_settings(
                 arguments.id, kwargs, arguments.agent or RECURRENT_PPO, options, **given
@@ -275,8 +284,10 @@ def _train(arguments: argparse.Namespace) -> int:
             raise UsageError(str(error)) from error
         try:
             training = start(settings)
-        except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
+        except gymnasium.error.Error as error:
             raise UsageError(f"{error}; python -m seqenvs list shows the ids") from error
+        except (ImportError, TypeError, ValueError) as error:
+            raise UsageError(str(error)) from error
         name = arguments.id.split(":")[-1]
         folder = arguments.run or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
         run_folder.create(folder, settings)
@@ -327,6 +338,10 @@ def _introduction(training: Training) -> str:
     return said
 
 
+def _prove(arguments: argparse.Namespace) -> int:
+    return 0 if prove(arguments.only, arguments.jobs, arguments.work) else 1
+
+
 def _claims(arguments: argparse.Namespace) -> int:
     try:
         rows = run_claims(arguments.only, arguments.jobs, arguments.work)
@@ -347,7 +362,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     try:
         suite = read_suite(arguments.suite).with_agents(arguments.agent)
         if arguments.id is not None:
-            kwargs = dict(_assignment("--set", text) for text in arguments.set)
+            kwargs = _assignments("--set", arguments.set)
             suite = suite.with_environment(arguments.id, kwargs)
         failures = run_benchmark(
             suite,
@@ -380,33 +395,34 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _report(arguments: argparse.Namespace) -> None:
+def _report(arguments: argparse.Namespace) -> int:
     try:
         from agents.report import write_report  # which needs what no other command does
     except ModuleNotFoundError as error:
         raise UsageError(f"report needs {error.name}: pip install -e '.[benchmark]'") from error
     for path in write_report(arguments.dir, arguments.out or arguments.dir / "report"):
         print(f"Written: {path}")
+    return 0
 
 
-def _assignment(flag: str, text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not (equals and name.isidentifier()):
-        raise UsageError(f"{flag} must be NAME=VALUE, such as lag=4, got {text!r}")
-    if value.isidentifier() and value not in ("True", "False", "None"):
-        return name, value  # a word needs no quotes
+def _assignments(flag: str, texts: list[str]) -> dict[str, Any]:
     try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError) as error:
-        raise UsageError(f"{flag} {name}: {value!r} is no Python number, word or list") from error
+        return assignments(flag, texts)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
-def _evaluate(arguments: argparse.Namespace) -> None:
+def _evaluate(arguments: argparse.Namespace) -> int:
     settings = run_folder.read_settings(arguments.run)
     try:
         learner = run_folder.read_learner(arguments.run)
         evaluation = evaluate(
-            learner, settings.id, settings.kwargs, episodes=arguments.episodes, seed=arguments.seed
+            learner,
+            settings.id,
+            settings.kwargs,
+            episodes=arguments.episodes,
+            seed=arguments.seed,
+            progress=True,
         )
     except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
         raise UsageError(str(error)) from error
@@ -415,9 +431,10 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     print(evaluation.report())
     if arguments.seed == settings.seed:
         print("\nThe agent was trained with this seed: these episodes are not fresh.")
+    return 0
 
 
-def _export(arguments: argparse.Namespace) -> None:
+def _export(arguments: argparse.Namespace) -> int:
     path = arguments.to or arguments.run / "model.onnx"
     settings = run_folder.read_settings(arguments.run)
     try:
@@ -429,6 +446,7 @@ def _export(arguments: argparse.Namespace) -> None:
         raise UsageError(str(error)) from error
     print(f"Written: {path}. Played by onnxruntime:\n")
     print(evaluate(OnnxAgent(path), settings.id, settings.kwargs).report())
+    return 0
 
 
 if __name__ == "__main__":

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
+from numpy.typing import NDArray
 
 from agents.run_folder import write
 from seqenvs import Bounds
 
+SMOOTHED = 100  # points; where there are more, means of some are drawn
 LEAST_GAP = 0.05  # between the middles of two labels, as a part of the axis
 
 
@@ -40,12 +43,19 @@ def draw_curve(path: Path, title: str, curve: Sequence[Row], bounds: Bounds | No
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = figure.subplots()
     steps = [row.steps for row in curve]
-    for name, color in (("success_rate", "tab:green"), ("mean_return", "tab:blue")):
-        axes.plot(steps, [getattr(row, name) for row in curve], color, label=name.replace("_", " "))
+    width = -(-len(curve) // SMOOTHED)
+    for name, color in (("mean_return", "tab:blue"), ("success_rate", "tab:green")):
+        values = np.array([getattr(row, name) for row in curve])
+        label = name.replace("_", " ")
+        if width > 1:
+            axes.plot(steps, values, color, lw=0.5, alpha=0.25)
+            values, label = _smooth(values, width), f"{label}, mean of {width} updates"
+        axes.plot(steps, values, color, label=label)
     axes.set_xlim(0, max(steps, default=1))
     axes.set_ylim(0, 1.05)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set(xlabel="steps, all streams together", ylabel="per episode", title=title)
+    axes.set(xlabel="steps, all streams together", ylabel="mean over episodes")
+    figure.suptitle(title)
     axes.spines[["top", "right"]].set_visible(False)
     if curve:
         figure.legend(loc="outside lower center", ncols=2, frameon=False)
@@ -65,6 +75,15 @@ def draw_curve(path: Path, title: str, curve: Sequence[Row], bounds: Bounds | No
             arrowprops={"arrowstyle": "-", "color": "0.6", "lw": 0.8, "shrinkA": 1, "shrinkB": 0},
         )
     write(path, lambda temporary: figure.savefig(temporary))
+
+
+def _smooth(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """The mean of each value and those before it, at most ``width`` together."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    last = np.arange(1, len(values) + 1)
+    first = np.maximum(0, last - width)
+    smoothed: NDArray[np.float64] = (total[last] - total[first]) / (last - first)
+    return smoothed
 
 
 def lines_of(bounds: Bounds | None) -> list[tuple[float, str]]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from tqdm import tqdm
 
 from agents.task import Task, find_task
 from seqenvs import Bounds
@@ -130,6 +131,7 @@ def evaluate(
     episodes: int = 1000,
     seed: int = SEED,
     deterministic: bool = True,
+    progress: bool = False,
 ) -> Evaluation:
     """Play episodes and measure.
 
@@ -143,6 +145,7 @@ def evaluate(
         episodes: How many to play.
         seed: Of the episodes.
         deterministic: Passed to ``predict``.
+        progress: Show a progress bar, where the output is a terminal.
 
     Raises:
         ValueError, TypeError, gymnasium.error.Error: The environment can't be made so.
@@ -154,7 +157,10 @@ def evaluate(
     if sees_future:
         played = _show_whole(agent, task, episodes, seed)
     else:
-        played = _play(agent, task, episodes, seed, deterministic)
+        with tqdm(
+            total=episodes, unit="episode", leave=False, disable=None if progress else True
+        ) as bar:
+            played = _play(agent, task, episodes, seed, deterministic, bar)
     returns, successes, score_sum, due_count = played
     mean_return = float(np.mean(returns))
     bounds = task.bounds
@@ -177,7 +183,7 @@ def evaluate(
 
 
 def _play(
-    agent: Agent, task: Task, episodes: int, seed: int, deterministic: bool
+    agent: Agent, task: Task, episodes: int, seed: int, deterministic: bool, bar: tqdm[Any]
 ) -> tuple[Any, ...]:
     """Returns, successes, and for each time step the sum of scores and how many were due."""
     size = min(episodes, MOST_STREAMS)
@@ -209,6 +215,7 @@ def _play(
             returns += (total[ended] / np.maximum(asked[ended], 1)).tolist()
             successes += (wrong[ended] == 0).tolist()
             left[ended] -= 1
+            bar.update(int(ended.sum()))
             for kept in (total, asked, wrong, time):
                 kept[starts] = 0
             observations, _ = env.reset(options={"reset_mask": starts})

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.settings import RECURRENT_PPO, Settings, make_options
+from seqenvs.registration import full_id
 
 
 @dataclass(frozen=True)
@@ -282,7 +283,7 @@ def preset_settings(
     Raises:
         TypeError, ValueError: Something that the agent can't have.
     """
-    kwargs = kwargs or {}
+    id, kwargs = full_id(id.removeprefix("seqenvs:")), kwargs or {}
     preset = find_preset(id, kwargs, agent) or Preset(id, {}, agent, steps=UNPROVEN_STEPS)
     return Settings(
         id=id,

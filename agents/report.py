@@ -406,7 +406,7 @@ def _estimate(values: Sequence[float]) -> dict[str, Any]:
     if not values:
         return {"y": None, "low": None, "high": None}
     low, high = interval(values) or (None, None)
-    return {"y": _rounded(_mean(values), 4), "low": _rounded(low, 4), "high": _rounded(high, 4)}
+    return {"y": _rounded(_mean(values), 6), "low": _rounded(low, 6), "high": _rounded(high, 6)}
 
 
 def memory_horizon(scores: dict[int, float], sizes: Iterable[int]) -> int | None:
@@ -485,7 +485,7 @@ def _leaderboard_data(found: Found) -> list[dict[str, Any]]:
 
 def _bounds_of(groups: Sequence[Group]) -> dict[str, Any] | None:
     known = next((group.bounds for group in groups if group.bounds is not None), None)
-    return None if known is None else {name: _rounded(known[name], 4) for name in BOUNDS}
+    return None if known is None else {name: _rounded(known[name], 6) for name in BOUNDS}
 
 
 def _leaderboard_row(group: Group) -> dict[str, Any]:

@@ -31,7 +31,9 @@ class RunFolderError(Exception):
 
 def create(folder: Path, settings: Settings) -> None:
     """Begin a run folder; one that holds files is never overwritten."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not folder.is_dir():
+        raise RunFolderError(f"{folder} is a file: choose another folder with --run")
+    if folder.exists() and any(folder.iterdir()):
         raise RunFolderError(
             f"{folder} is there already: choose another folder with --run, or go on with the run "
             f"that it holds with --resume {folder}"
@@ -46,8 +48,14 @@ def create(folder: Path, settings: Settings) -> None:
 def write(path: Path, fill: Callable[[Path], Any]) -> None:
     """Fill a file under a temporary name and rename it, so that no half of it is ever seen."""
     temporary = path.with_name(f".{path.name}")  # the suffix stays: some writers look at it
-    fill(temporary)
-    temporary.replace(path)
+    try:
+        fill(temporary)
+        temporary.replace(path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename == str(temporary):
+            error.filename, error.filename2 = str(path), None  # a name that its reader knows
+        raise
 
 
 def write_rows(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:

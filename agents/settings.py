@@ -153,8 +153,7 @@ class Settings:
             raise TypeError(f"options must be those of {self.agent}, got {self.options!r}")
         check_int("seed", self.seed, 0)
         check_int("steps", self.steps, 1)
-        if not isinstance(self.target, (int, float)):
-            raise TypeError(f"target must be a number, got {self.target!r}")
+        _check_number("target", self.target)
         try:  # a tuple becomes a list, so that what is read back is equal
             object.__setattr__(self, "kwargs", json.loads(json.dumps(self.kwargs)))
         except TypeError as error:

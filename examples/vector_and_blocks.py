@@ -1,4 +1,4 @@
-"""Play 1024 streams of SeqEcho-v0 step by step, then in blocks of 22 steps: the same results.
+"""Play 256 streams of SeqEcho-v0 step by step, then in blocks of 22 steps: the same results.
 
 What is shown does not depend on what is answered, so an agent may see many steps of every stream at
 once and answer them at once. The policy is written by hand: say the digit before. Prints the mean
@@ -13,7 +13,7 @@ import numpy as np
 
 import seqenvs  # noqa: F401 - registers the ids
 
-STREAMS, BLOCK, BLOCKS = 1024, 22, 50  # an episode takes 11 steps, the reset one of them
+STREAMS, BLOCK, BLOCKS = 256, 22, 200  # an episode takes 11 steps, the reset one of them
 
 
 def step_by_step(env):

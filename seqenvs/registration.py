@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium
+from gymnasium.envs.registration import find_highest_version, get_env_id, parse_env_id
 
 # id: (problem, parameters that differ from the problem's own defaults). Levels are rows; the bare
 # id is the easiest, whose parameters are the defaults.
@@ -38,9 +39,21 @@ def register(id: str, problem: str, **parameters: Any) -> None:
 
     Args:
         id: Such as ``"Mine-v0"``.
-        problem: ``"module:Class"`` of a `seqenvs.Problem`.
+        problem: ``"module:Class"`` of a `seqenvs.Problem`, which is imported when one is made.
         **parameters: JSON-able arguments of the class; any can be overridden in ``make``.
+
+    Raises:
+        TypeError, ValueError: The problem is not named in this way.
     """
+    allowed = "problem must be a str, 'module:Class' of a seqenvs.Problem"
+    if not isinstance(problem, str):
+        name = f"{problem.__module__}:{problem.__qualname__}" if isinstance(problem, type) else ""
+        raise TypeError(
+            f"{allowed}, got {problem!r}" + (f" (did you mean {name!r}?)" if name else "")
+        )
+    module, _, name = problem.partition(":")
+    if not (module and name.isidentifier()):
+        raise ValueError(f"{allowed}, got {problem!r}")
     gymnasium.register(
         id=id,
         entry_point="seqenvs.env:SequenceEnv",
@@ -53,3 +66,19 @@ def register_all() -> None:
     """Register every id of the table."""
     for id, (name, parameters) in IDS.items():
         register(id, f"seqenvs.problems:{name}", **parameters)
+
+
+def full_id(id: str) -> str:
+    """An id with its version, as `gymnasium.make` finds it: without one, the highest that is there.
+
+    What is not registered stays as it is, as does an id that names its module.
+    """
+    if ":" in id or id in gymnasium.registry:
+        return id
+    try:
+        namespace, name, version = parse_env_id(id)
+    except gymnasium.error.Error:  # which gymnasium.make says
+        return id
+    if version is None:
+        version = find_highest_version(namespace, name)
+    return get_env_id(namespace, name, version)

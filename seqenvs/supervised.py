@@ -19,6 +19,7 @@ import numpy as np
 from seqenvs.encoding import Encoding
 from seqenvs.env import make_problem
 from seqenvs.problem import Problem, check_int
+from seqenvs.registration import full_id
 from seqenvs.tape import EpisodeStream
 
 
@@ -100,6 +101,8 @@ def find_problem(problem: str | Problem | type[Problem], parameters: dict[str, A
             except ModuleNotFoundError as error:
                 raise ValueError(f"problem must be an id, got {problem!r}: {error}") from error
             problem = name
+    if isinstance(problem, str) and ":" not in problem:
+        problem = full_id(problem)
     if isinstance(problem, str) and problem in gymnasium.registry:
         defaults = {**gymnasium.spec(problem).kwargs, **parameters}
         if "problem" not in defaults:

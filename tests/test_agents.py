@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import gymnasium
@@ -28,6 +29,7 @@ from seqenvs import Bounds
 from seqenvs.oracle import Oracle
 from seqenvs.registration import IDS
 
+ROOT = Path(__file__).parents[1]
 SMALL = ["--option", "num_envs=4", "--option", "hidden=8", "--option", "head=0"]
 TINY = [*SMALL, "--steps", "800"]
 FILES = {"settings.json", "curve.csv", "curve.png", "model.zip", "checkpoint.pt", "tensorboard"}
@@ -186,6 +188,9 @@ def test_a_target_ends_training(tmp_path, capsys):
         (["train", "SeqEcho-v0", "--set", "lag=99"], "lag must be an int in 0 .. 9, got 99"),
         (["train", "SeqEcho-v0", "--set", "lag"], "must be NAME=VALUE"),
         (["train", "SeqEcho-v0", "--set", "lag=1+"], "is no Python number"),
+        (["train", "SeqEcho-v0", *["--set", "lag=1"] * 2], "--set lag is given twice"),
+        (["train", "SeqEcho-v0", "--target", "1.5"], "--target must be at most 1"),
+        (["train", "SeqEcho-v0", "--target", "nan"], "target must be a finite number, got nan"),
         (["train", "SeqEcho-v0", "--set", "lag={1}"], "JSON-able"),
         (["train", "SeqEcho-v0", "--steps", "0"], "steps must be an int at least 1, got 0"),
         (["train", "SeqEcho-v0", "--seed", "-1"], "seed must be an int at least 0, got -1"),
@@ -218,6 +223,47 @@ def test_errors_are_one_line_and_exit_2(arguments, message, tmp_path, monkeypatc
     assert message in said
     assert said.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_only_an_unknown_id_is_answered_with_the_list_of_ids(capsys):
+    assert main(["train", "SeqEco-v0"]) == main(["train", "SeqEcho-v0", "--set", "lag=99"]) == 2
+    unknown, wrong = capsys.readouterr().err.splitlines()
+    assert "python -m seqenvs list" in unknown and "python -m seqenvs list" not in wrong
+
+
+@pytest.mark.parametrize("id", ["SeqEcho", "seqenvs:SeqEcho-v0", "seqenvs:SeqEcho"])
+def test_an_id_may_be_given_as_to_gymnasium_and_has_its_preset(id):
+    assert preset_settings(id) == preset_settings("SeqEcho-v0")
+
+
+def test_what_cannot_be_written_is_one_line(run, tmp_path, capsys):
+    path = tmp_path / "none" / "model.onnx"
+    assert main(["export", str(run), "--to", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and str(path) in said
+    (tmp_path / "file").write_text("kept")
+    assert main(["train", "SeqEcho-v0", "--run", str(tmp_path / "file")]) == 2
+    assert "file is a file: choose another folder" in capsys.readouterr().err
+
+
+def test_no_half_of_a_file_is_left(tmp_path):
+    def fill(path):
+        path.write_text("half")
+        raise KeyboardInterrupt
+
+    (tmp_path / "a.txt").write_text("before")
+    with pytest.raises(KeyboardInterrupt):
+        run_folder.write(tmp_path / "a.txt", fill)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "before"
+
+
+@pytest.mark.parametrize(("output", "said"), [("| head -1", ""), ("> /dev/full", "No space left")])
+def test_an_output_that_takes_no_more_is_no_traceback(run, output, said):
+    command = f"{sys.executable} -m agents evaluate {run} --episodes 3 {output}"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert said in done.stderr and "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == bool(said)
 
 
 def test_unknown_options_exit_2(capsys):
