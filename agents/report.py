@@ -743,6 +743,11 @@ def leaderboard(found: Found) -> str:
             f"cells are missing; {PAGE} lists them.",
             "",
         ]
+    lines += [
+        f"{found.cells:,} runs, {found.seconds / 60:,.0f} minutes of processor time spent "
+        f"learning; {'; '.join(sorted(found.versions))}; {'; '.join(sorted(found.machines))}.",
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -97,6 +97,8 @@ def test_leaderboard_has_means_intervals_and_bounds(whole):
     assert f"**{np.mean(group.scores):.3f}** ({low:.3f} to {high:.3f})" in text
     assert "| *clock* | 1.000 | 0.100 |" in text
     assert "scipy.stats.bootstrap" in text
+    assert text.splitlines()[-1].startswith(f"{len(SUITE.cells())} runs, ")
+    assert all(machine in text for machine in found.machines)
 
 
 def test_interval_needs_seeds_and_is_repeatable():
