@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import difflib
+import importlib
 import inspect
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,15 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from seqenvs.bounds import known_bounds
+from seqenvs.bounds import answer_parts, known_bounds
+from seqenvs.command_line import assignments
 from seqenvs.env import SequenceEnv
 from seqenvs.oracle import Oracle
-from seqenvs.registration import IDS
+from seqenvs.registration import IDS, full_id
+from seqenvs.rendering import Trace, whole_picture, whole_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from seqenvs.bounds import Bounds
     from seqenvs.problem import Problem
@@ -35,8 +38,29 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments; those of the process if left out.
 
     Returns:
-        The exit code: 0, or 1 if the reader of the output has gone, or 2 for a wrong argument.
+        The exit code: 0, or 1 if the output can't be written or its reader has gone, 2 for a wrong
+        argument, 130 after Ctrl-C.
     """
+    try:
+        code = _run(argv)
+        sys.stdout.flush()  # here, where its errors can be caught, and not as Python exits
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            words = error.strerror or error
+            print(
+                f"python -m seqenvs: error: the output can't be written: {words}", file=sys.stderr
+            )
+        # Python flushes once more as it exits, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _run(argv: list[str] | None) -> int:
+    """Run the command; returns 0, or 2 for a wrong argument."""
     parser = _parser()
     try:
         arguments = parser.parse_args(argv)
@@ -44,16 +68,11 @@ def main(argv: list[str] | None = None) -> int:
             parser.print_help()
         else:
             arguments.command(arguments)
-        sys.stdout.flush()
     except SystemExit as leaving:  # how argparse ends, after --help and after a wrong argument
         return int(leaving.code or 0)
     except _ArgumentError as error:
         print(f"python -m seqenvs: error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        # Python flushes once more as it exits, which would fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     return 0
 
 
@@ -91,26 +110,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument(
         "--set",
-        action="extend",
-        nargs="+",
+        action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="override a parameter, such as lag=4 or 'length=(3, 9)'",
+        help="a parameter, such as lag=4 or 'length=(3, 9)'; may be given several times",
     )
     show = commands.add_parser(
         "show",
         parents=[one],
         help="show an episode, answered by the oracle",
-        usage="%(prog)s ID [--seed N] [--set NAME=VALUE ...] [--picture FILE]",
+        usage="%(prog)s ID [--seed N] [--set NAME=VALUE]... [--picture FILE]",
         description="Show an episode as text, answered by an oracle that remembers everything.",
     )
-    show.add_argument("--picture", type=Path, metavar="FILE", help="also draw it, as a PNG")
+    show.add_argument(
+        "--picture", type=Path, metavar="FILE", help="also draw it, into a file that ends in .png"
+    )
     show.set_defaults(command=_show)
     play = commands.add_parser(
         "play",
         parents=[one],
         help="answer at the terminal yourself",
-        usage="%(prog)s ID [--seed N] [--episodes N] [--set NAME=VALUE ...]",
+        usage="%(prog)s ID [--seed N] [--episodes N] [--set NAME=VALUE]...",
         description="Answer at the terminal yourself, one time step at a time. What was shown "
         "before is hidden. q, Ctrl-D or Ctrl-C ends the session.",
     )
@@ -162,31 +182,71 @@ def _space(space: spaces.Space[Any]) -> str:
 
 
 def _show(arguments: argparse.Namespace) -> None:
+    if arguments.picture is not None:
+        _check_picture(arguments.picture)
     env = _make(arguments.id, _parameters(arguments.set))
+    trace, total = _solve(env, arguments.seed)
+    print(f"{_introduction(env.problem)}\n")
+    print(f"{whole_text(trace, shutil.get_terminal_size().columns)}\n")
+    print(f"the oracle's return is {total:g}; {_bounds_text(known_bounds(env.problem))}")
+    if arguments.picture is not None:
+        _save(trace, arguments.picture)
+
+
+def _solve(env: SequenceEnv, seed: int | None) -> tuple[Trace, float]:
+    """Have the oracle play an episode; gives what there is to be drawn, and the return."""
     oracle = Oracle.of(env)
-    observation, _ = env.reset(seed=arguments.seed)
+    inputs, targets, due, answers = [], [], [], []
+    observation, _ = env.reset(seed=seed)
     state, total, terminated = None, 0.0, False
     while not terminated:
+        inputs.append(env.encode.decode(observation))
         action, state = oracle.predict(observation, state)
-        observation, reward, terminated, _, _ = env.step(action)
+        observation, reward, terminated, _, info = env.step(action)
         total += reward
-    print(f"{_introduction(env.problem)}\n\n{env.render()}\n")
-    print(f"the oracle's return is {total:g}; {_bounds_text(known_bounds(env.problem))}")
-    if arguments.picture:
-        _save(env, arguments.picture)
+        targets.append(info["target"])
+        due.append(info["due"])
+        answers.append(action)
+    worth = answer_parts(np.array(due)[:, None])[:, 0]
+    name = env.spec.id if env.spec else type(env.problem).__name__
+    return Trace(name, env.problem, inputs, targets, due, worth, answers), total
 
 
-def _save(env: SequenceEnv, path: Path) -> None:
+def _check_picture(path: Path) -> None:
+    """Refuse what can't become a picture, before anything is drawn."""
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:  # such as a name that is too long
+        raise _unwritable(path, error) from error
+    if is_folder:
+        raise _ArgumentError(f"--picture must be a file, got {path}, which is a folder")
+    if not path.name.lower().endswith(".png"):
+        raise _ArgumentError(f"--picture must be a file that ends in .png, got {path}")
+    if not path.parent.is_dir():
+        raise _ArgumentError(f"--picture {path}: there is no folder {path.parent}")
+    try:
+        importlib.import_module("PIL.Image")
+    except ImportError as error:
+        raise _ArgumentError("--picture needs Pillow: pip install seqenvs[render]") from error
+
+
+def _save(trace: Trace, path: Path) -> None:
     """Draw the episode into a file, which is whole or not there."""
     from PIL import Image
 
-    env.render_mode = "rgb_array"
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
-        Image.fromarray(env.render()).save(unfinished, format="png")
+        Image.fromarray(whole_picture(trace)).save(unfinished, format="png")
         unfinished.replace(path)
     except OSError as error:
-        raise _ArgumentError(f"--picture {path} can't be written: {error}") from error
+        raise _unwritable(path, error) from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+
+
+def _unwritable(path: Path, error: OSError) -> _ArgumentError:
+    return _ArgumentError(f"--picture {path} can't be written: {error.strerror or error}")
 
 
 def _play(arguments: argparse.Namespace) -> None:
@@ -325,34 +385,63 @@ def _bounds_text(bounds: Bounds | None) -> str:
     return text if bounds.needs_memory else f"{text}: this problem needs no memory"
 
 
-def _parameters(assignments: Sequence[str]) -> dict[str, Any]:
-    """Parse NAME=VALUE; a value that is no Python literal is a string."""
-    parameters = {}
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not (name and equals):
-            raise _ArgumentError(f"--set must be NAME=VALUE, got {assignment!r}")
-        try:
-            parameters[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            parameters[name] = text
-    return parameters
+def _parameters(texts: list[str]) -> dict[str, Any]:
+    try:
+        return assignments("--set", texts)
+    except ValueError as error:
+        raise _ArgumentError(str(error)) from error
+
+
+# Arguments of `gymnasium.make` and of the environment that the command or the id decides.
+_DECIDED = ("id", "problem", "render_mode", "max_episode_steps", "disable_env_checker")
 
 
 def _make(id: str, parameters: dict[str, Any]) -> SequenceEnv:
     try:
-        env = gymnasium.make(id, render_mode="ansi", **parameters).unwrapped
-    except gymnasium.error.Error as error:
-        close = difflib.get_close_matches(id, IDS, 3)
-        meant = f" (did you mean {' or '.join(close)}?)" if close else ""
-        raise _ArgumentError(f"unknown id {id!r}{meant}; list shows them all") from error
-    except (ImportError, TypeError, ValueError) as error:
+        name = _registered(id)
+        for decided in _DECIDED:
+            if decided in parameters:
+                known = inspect.signature(type(_made(name).problem)).parameters
+                allowed = ", ".join([*known, "encoding", "extras", "stack_size"])
+                raise _ArgumentError(f"--set {decided} can't be given; {id} takes {allowed}")
+        return _made(name, **parameters)
+    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
         # Gymnasium puts words of its own after the environment's.
         words = str(error).partition(" was raised from the environment creator")[0]
         raise _ArgumentError(words) from error
+
+
+def _made(name: str, **parameters: Any) -> SequenceEnv:
+    env = gymnasium.make(name, render_mode="ansi", **parameters).unwrapped
     if not isinstance(env, SequenceEnv):
-        raise _ArgumentError(f"{id!r} is not an environment of seqenvs; list shows them all")
+        raise _not_ours(name)
     return env
+
+
+def _registered(id: str) -> str:
+    """The registered name of an environment, unless it is known before it is made not to be ours.
+
+    Gymnasium would warn of one whose version is old, or that has no such render mode.
+    """
+    module, _, given = id.rpartition(":")
+    if module:
+        importlib.import_module(module)
+    name = full_id(given)
+    spec = gymnasium.registry.get(name)
+    if spec is None:
+        close = difflib.get_close_matches(given, IDS, 3)
+        meant = f" (did you mean {' or '.join(close)}?)" if close else ""
+        raise _ArgumentError(f"unknown id {id!r}{meant}; list shows them all")
+    creator: Any = spec.entry_point
+    if isinstance(creator, str):
+        creator = gymnasium.envs.registration.load_env_creator(creator)
+    if isinstance(creator, type) and not issubclass(creator, SequenceEnv):
+        raise _not_ours(id)
+    return name
+
+
+def _not_ours(id: str) -> _ArgumentError:
+    return _ArgumentError(f"{id!r} is not an environment of seqenvs; list shows them all")
 
 
 def _int_from(low: int) -> Callable[[str], int]:

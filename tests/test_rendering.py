@@ -1,18 +1,27 @@
 """Pictures: nothing of the future in them, of one size, and of use to Gymnasium's wrappers."""
 
 import sys
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.wrappers import HumanRendering, RecordVideo
+from PIL import ImageDraw
 
 from seqenvs.problem import Values
 from seqenvs.problems import Classify, Copy, Echo, NextValue
 from seqenvs.registration import IDS
-from seqenvs.rendering import RENDER_MODES, Trace, render
+from seqenvs.rendering import (
+    RENDER_MODES,
+    Trace,
+    _colour,
+    _tile,
+    render,
+    whole_picture,
+    whole_text,
+)
 
 
 class Wide(Classify):
@@ -68,6 +77,20 @@ def upto(trace, time):
 
 def some_times(trace):
     return sorted({*range(0, len(trace.inputs), 7), len(trace.inputs) - 1, len(trace.inputs)})
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """All that is written into pictures."""
+    written, write = [], ImageDraw.ImageDraw.text
+
+    def text(draw, where, text, *arguments, **keywords):
+        written.append(text)
+        write(draw, where, text, *arguments, **keywords)
+
+    monkeypatch.setattr("PIL.ImageDraw.ImageDraw.text", text)
+    _tile.cache_clear()
+    return written
 
 
 @pytest.mark.parametrize("mode", RENDER_MODES)
@@ -172,10 +195,149 @@ score            .  0.50"""
 def test_text_of_blanks_and_a_cut():
     trace = episode(Copy(length=40))
     text = render(upto(trace, 45), "ansi")
-    header, shown, *_ = text.splitlines()[2:]
+    note, blank, header, shown, *_ = text.splitlines()[1:]
+    first = int(header.split()[3])
+    assert note == f"left out: {first} time steps, 0 to {first - 1}"
+    assert blank == ""
     assert header.startswith("time step  < ")
     assert header.endswith(" >")
     assert shown.endswith("_")
+
+
+def test_text_says_that_one_step_is_left_out():
+    trace = episode(Echo(length=40))
+    text = next(text for t in range(40) if "left out" in (text := render(upto(trace, t), "ansi")))
+    assert text.splitlines()[1] == "left out: time step 0"
+
+
+def test_a_frame_says_what_is_left_out(said):
+    render(upto(episode(Echo(length=40)), 17), "rgb_array")
+    assert "step 17 of 40" in said
+    render(upto(episode(Echo(length=40)), 40), "rgb_array")
+    assert "step 40 of 40; left out: 20 time steps, 0 to 19" in said
+
+
+@pytest.mark.parametrize("columns", [1, 30, 80, 200])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_whole_text(name, columns):
+    trace = episode(PROBLEMS[name])
+    title, _, *lines = whole_text(trace, columns).splitlines()
+    assert title == render(trace, "ansi").splitlines()[0]
+    headers = [line.split()[2:] for line in lines if line.startswith("time step")]
+    assert [int(t) for header in headers for t in header] == list(range(len(trace.inputs)))
+    assert lines.count("") == len(headers) - 1
+    assert max(map(len, lines)) <= max(columns, 20)
+    if len(headers) > 1:  # as many as there is room for
+        width = max(map(len, lines))
+        assert width + (width - 12) // len(headers[0]) > columns
+    narrow, wide = (whole_text(trace, width).split() for width in (columns, 10**6))
+    assert set(narrow) == set(wide)
+
+
+def test_whole_text_of_one_block_is_the_text():
+    trace = episode(Echo())
+    assert whole_text(trace, 80) == render(trace, "ansi")
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_whole_pictures(name, said):
+    trace = episode(PROBLEMS[name])
+    steps = len(trace.inputs)
+    picture = whole_picture(trace)
+    assert [word for word in said if word == "time step"] == ["time step"] * -(-steps // 20)
+    assert {str(t) for t in range(steps)} <= set(said)
+    assert not any("left out" in word or word == "..." for word in said)
+    height, width, channels = picture.shape
+    assert height % 2 == width % 2 == 0
+    assert 640 <= width <= 1000
+    assert height < 5000
+    assert channels == 3
+
+
+def test_a_whole_picture_of_one_row_is_the_frame():
+    trace = episode(Echo())
+    assert np.array_equal(whole_picture(trace), render(trace, "rgb_array"))
+
+
+@pytest.mark.parametrize("problem", [Echo(length=1000), Copy(length=30, framing="many_to_one")])
+def test_a_picture_of_a_very_long_episode(monkeypatch, said, problem):
+    monkeypatch.setattr("seqenvs.rendering._TALLEST", 900)
+    monkeypatch.setattr("seqenvs.rendering.MOST_COLUMNS", 10)
+    trace = episode(problem)
+    picture = whole_picture(trace)
+    assert len(picture) < 2500
+    (note,) = [word for word in said if "left out" in word]
+    count, first, last = (int(word) for word in note.split() if word.isdigit())
+    assert count == last - first + 1
+    drawn = [*range(first), *range(last + 1, len(trace.inputs))]
+    at = said.index("time step")
+    assert {str(t) for t in drawn} == {word for word in said[at:] if word.isdigit()}
+    assert 0 < first < last < len(trace.inputs) - 1
+
+
+# From the linear RGB that is there to what is seen, in Machado's model at full severity.
+VISION = {
+    "normal": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+def linear(colours):
+    parts = np.array(colours) / 255
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+def oklab(rgb):
+    """Ottosson's space, in which distances are about as large as they look."""
+    to_cones = [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+    to_lab = [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+    return np.cbrt(np.clip(rgb, 0, 1) @ np.transpose(to_cones)) @ np.transpose(to_lab)
+
+
+@pytest.mark.parametrize(
+    ("vision", "least"),
+    [("normal", 0.115), ("protanopia", 0.08), ("deuteranopia", 0.08), ("tritanopia", 0.08)],
+)
+def test_the_colours_of_ten_symbols_differ(vision, least):
+    colours = [*map(_colour, range(10)), (255, 255, 255)]
+    seen = oklab(linear(colours) @ np.transpose(VISION[vision]))
+    assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) >= least
+
+
+@pytest.mark.parametrize("symbol", range(10))
+def test_the_number_on_a_colour_can_be_read(symbol):
+    paper, ink = linear([_colour(symbol), (33, 37, 41)]) @ [0.2126, 0.7152, 0.0722]
+    assert (paper + 0.05) / (ink + 0.05) >= 4.5  # WCAG 2, level AA
+
+
+@pytest.mark.parametrize("length", [2, 7, 12, 40])
+def test_every_part_of_an_answer_has_its_number(said, length):
+    trace = episode(Copy(length=length, num_symbols=1000, framing="many_to_one"))
+    trace.targets[-1] = np.arange(length) + 500
+    render(trace, "rgb_array")
+    assert {str(k + 500) for k in range(length)} <= set(said)
 
 
 @pytest.mark.parametrize("id", IDS)
