@@ -7,7 +7,7 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -20,11 +20,26 @@ from seqenvs.problem import Problem, check_choice, check_int
 from seqenvs.rendering import RENDER_MODES, Trace, render
 from seqenvs.tape import EpisodeStream, Strip, lay_out
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 _STEPS_AHEAD = 1 << 10
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+OWN_KEYWORDS = ("encoding", "extras", "stack_size", "render_mode")
 
 
-def make_problem(problem: Problem | type[Problem] | str, parameters: dict[str, Any]) -> Problem:
+def make_problem(
+    problem: Problem | type[Problem] | str,
+    parameters: dict[str, Any],
+    own: tuple[str, ...] = ("encoding", "seed"),
+) -> Problem:
     """Make a problem from an instance, or from a class or its ``"module:Class"`` and parameters.
+
+    Args:
+        problem: Any of these.
+        parameters: Of the class.
+        own: The keywords that the caller takes itself, for messages; those of what reads a problem
+            as data if left out.
 
     Raises:
         TypeError: Not a problem, a parameter that it does not have, or one of a wrong type.
@@ -32,8 +47,10 @@ def make_problem(problem: Problem | type[Problem] | str, parameters: dict[str, A
     """
     if isinstance(problem, Problem):
         if parameters:
+            name = next(iter(parameters))
             raise TypeError(
-                f"{sorted(parameters)[0]!r} can't be given beside a problem made already, {problem}"
+                f"{name!r} can't be given beside a problem made already, {problem}"
+                f"{_did_you_mean(name, own)}"
             )
         return problem
     if isinstance(problem, str):
@@ -43,17 +60,22 @@ def make_problem(problem: Problem | type[Problem] | str, parameters: dict[str, A
             "problem must be a seqenvs.Problem, its class, or 'module:Class' of one, got "
             f"{problem!r}"
         )
-    known = list(inspect.signature(problem).parameters)
+    taken = inspect.signature(problem).parameters.values()
+    known = (*(one.name for one in taken if one.kind not in _VARIADIC), *own)
     for name in parameters:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
+        if name not in known and not any(one.kind == one.VAR_KEYWORD for one in taken):
             raise TypeError(
                 # In Python's words, which TorchRL's GymEnv looks for before it tries without.
                 f"{problem.__name__} got an unexpected keyword argument {name!r}"
-                + (f" (did you mean {close[0]!r}?)" if close else "")
-                + f"; it takes {', '.join(known)} (and an environment its own arguments)"
+                f"{_did_you_mean(name, known)}; known here are {', '.join(known)}"
             )
     return problem(**parameters)
+
+
+def _did_you_mean(name: str, known: tuple[str, ...]) -> str:
+    """A hint at what may have been meant, or nothing."""
+    close = difflib.get_close_matches(name, known, 1, 0.65)  # autoreset_mode is no render_mode
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _find_class(path: str) -> Any:
@@ -121,7 +143,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
-        self.problem = make_problem(problem, parameters)
+        self.problem = make_problem(problem, parameters, OWN_KEYWORDS)
         self.encode = Encoding(self.problem.shown, encoding)
         self._observation = make_observation(self.problem, self.encode, 1, extras, stack_size)
         self.render_mode = check_choice("render_mode", render_mode, (None, *RENDER_MODES))
@@ -136,6 +158,11 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         self._targets: Any = ()
         self._time = 0
 
+    @property
+    def unwrapped(self) -> Self:
+        """This environment, as its own type."""
+        return self
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
@@ -143,7 +170,8 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
 
         Args:
             seed: Begin a new list of episodes; without one the next of the list is played.
-            options: ``{"inputs": [...]}`` plays a given sequence; trailing blanks may be left out.
+            options: ``{"inputs": [...]}`` plays a given sequence; trailing blanks are not counted,
+                and may be left out.
 
         Returns:
             The first observation, and an empty dict.

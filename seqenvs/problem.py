@@ -8,6 +8,7 @@ readers of these two. Arrays are time-major: axis 0 is the time step, axis 1 the
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 Length = int | tuple[int, int]
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class Symbols:
 
     n: int
     features: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "n", check_int("n", self.n, 1))
 
     @property
     def blank(self) -> int:
@@ -51,6 +56,19 @@ class Values:
     low: float = 0.0
     high: float = 1.0
     features: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            object.__setattr__(self, name, check_number(name, getattr(self, name)))
+        object.__setattr__(self, "features", check_int("features", self.features, 1))
+        if self.low > self.high:
+            raise ValueError(f"low must be at most high, {self.high!r}, got {self.low!r}")
+        widest = max(abs(self.blank), abs(self.high))  # low lies between
+        if widest > _FLOAT32_MAX or not np.float32(self.blank) < np.float32(self.low):
+            raise ValueError(
+                "low and high must be numbers that float32 holds and tells from the blank, "
+                f"{self.blank!r}, got {self.low!r} and {self.high!r}"
+            )
 
     @property
     def blank(self) -> float:
@@ -108,8 +126,9 @@ class Problem(ABC):
             num_inputs: (B,) int64, how many inputs each episode shows.
 
         Returns:
-            (max(num_inputs), B) or (max(num_inputs), B, F); what stands below an episode's own
-            number of inputs is replaced by blanks.
+            (max(num_inputs), B) or (max(num_inputs), B, F): symbols in an integer type that holds
+            the blank too, or values in a floating one. What stands below an episode's own number of
+            inputs is replaced by blanks.
         """
 
     @abstractmethod
@@ -179,7 +198,7 @@ class Problem(ABC):
         return self.complete(self.draw(rng, count), count, steps)
 
     def episode(self, inputs: ArrayLike, steps: int | None = None) -> Batch:
-        """Lay out one given sequence, (T,) or (T, F); trailing blanks may be left out.
+        """Lay out one given sequence, (T,) or (T, F), of which trailing blanks are not counted.
 
         Args:
             inputs: What is shown.
@@ -193,8 +212,8 @@ class Problem(ABC):
         if not low <= len(sequence) <= high:
             allowed = f"{low}" if low == high else f"{low} to {high}"
             raise ValueError(
-                f"inputs must have {allowed} time steps for {self} (trailing blanks, "
-                f"{self.shown.blank}, may be left out), got {len(sequence)} in "
+                f"inputs must have {allowed} time steps for {self}, where trailing blanks "
+                f"({self.shown.blank}) are not counted, got {len(sequence)} in "
                 f"{np.asarray(inputs).tolist()!r}"
             )
         self.check_inputs(sequence)
@@ -372,11 +391,23 @@ def check_choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     return value
 
 
-def check_fraction(name: str, value: Any) -> float:
-    """Return ``value`` as a float strictly between 0 and 1, or raise an error that names it."""
+def check_number(name: str, value: Any, allowed: str = "a finite number") -> float:
+    """Return ``value`` as a finite float, or raise an error that names it."""
     real = (int, float, np.integer, np.floating)
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, real):
-        raise TypeError(f"{name} must be a number between 0 and 1, got {value!r}")
+        raise TypeError(f"{name} must be {allowed}, got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be {allowed}, got {value!r}")
+    return number
+
+
+def check_fraction(name: str, value: Any) -> float:
+    """Return ``value`` as a float strictly between 0 and 1, or raise an error that names it."""
+    check_number(name, value, "a number between 0 and 1")
     if not 0 < value < 1:
         raise ValueError(f"{name} must be between 0 and 1, both excluded, got {value!r}")
     return float(value)

@@ -15,7 +15,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from seqenvs.bounds import known_bounds
+from seqenvs.bounds import Bounds, known_bounds
 from seqenvs.encoding import ENCODINGS
 from seqenvs.env import SequenceEnv
 from seqenvs.oracle import Oracle
@@ -27,9 +27,10 @@ from seqenvs.vector_env import SequenceVectorEnv
 def check_problem(problem: Problem, *, episodes: int = 64, seed: int = 0) -> None:
     """Check that a problem keeps the contract of `seqenvs.Problem`.
 
-    Its draws depend on the generator alone, its answers are pure, valid and causal, its bounds are
-    ordered, the oracle that sees only the history returns exactly 1, and the vector environment
-    equals single ones in every autoreset mode.
+    Its attributes are set, its draws have the right shape and depend on the generator alone, its
+    answers are pure, valid and causal, its bounds are ordered, the oracle that sees only the
+    history returns exactly 1, and the vector environment equals single ones in every autoreset
+    mode. What the problem's own methods raise is passed on.
 
     Args:
         problem: The problem.
@@ -39,11 +40,14 @@ def check_problem(problem: Problem, *, episodes: int = 64, seed: int = 0) -> Non
     Raises:
         AssertionError: What is wrong, and where.
     """
-    batch = _check_draw(problem, episodes, seed)
-    _check_answer(problem, batch)
+    _check_attributes(problem)
+    inputs, count = _check_draw(problem, episodes, seed)
+    _check_answer(problem, inputs, count + problem.delay(count))
+    batch = problem.complete(inputs, count)
     check_causal(problem, batch, np.random.default_rng(seed))
     bounds = known_bounds(problem)
     if bounds is not None:  # without, a problem plays, it only has no memory score
+        assert isinstance(bounds, Bounds), f"bounds must return seqenvs.Bounds, got {bounds!r}"
         rising = [bounds.memoryless, bounds.clock, bounds.optimum]
         assert 0 <= bounds.chance <= 1, f"chance must be in [0, 1], got {bounds}"
         assert min(np.diff([bounds.chance, *rising])) > -1e-9, (
@@ -70,7 +74,7 @@ def check_causal(problem: Problem, batch: Batch, rng: np.random.Generator) -> No
             inputs = np.concatenate([batch.inputs[: time + 1], other])
             now = np.full(size, np.clip(time + 1, *problem.num_steps))
             for lengths in (batch.lengths, now):
-                targets, _ = problem.answer(inputs, lengths)
+                targets, _ = _answers(problem, inputs, lengths)
                 same = targets[time, due] == batch.targets[time, due]
                 assert np.all(same), (
                     f"answer must be causal, but targets[{time}] of {problem} changes with what is "
@@ -123,12 +127,6 @@ def check_streams(
     """
     rng = np.random.default_rng(seed)
 
-    def begin(single: SyncVectorEnv, seed: int) -> Any:
-        shared = EpisodeStream(problem, gymnasium.utils.seeding.np_random(seed)[0])
-        for env in single.envs:  # an episode at a time each, as streams do
-            cast("SequenceEnv", env).read_from(shared)
-        return single.reset()
-
     def answer(single: SyncVectorEnv) -> Any:
         actions = single.action_space.sample()
         right = rng.random(num_envs) < 0.7
@@ -145,7 +143,6 @@ def check_streams(
         num_envs=num_envs,
         steps=steps or 3 * problem.num_steps[1] + 5,
         seed=seed,
-        begin=begin,
         act=answer,
     )
 
@@ -180,8 +177,11 @@ def check_vector_env(
         seed: Of the episodes and actions.
         tolerance: How far apart real numbers may be, absolute and relative.
         begin: ``begin(single, seed)`` resets the ``SyncVectorEnv`` to what ``reset(seed=seed)`` of
-            the vector environment begins; ``single.reset(seed=seed)``, with seeds that count up
-            from one stream to the next, if left out.
+            the vector environment begins, and has it go on from there alike. If left out,
+            ``single.reset(seed=seed)``, with seeds that count up from one stream to the next; for a
+            `seqenvs.SequenceVectorEnv`, one list of episodes that all environments share. A
+            vector environment that draws for all streams from one generator in another way needs a
+            ``begin`` of its own.
         act: ``act(single)`` chooses actions for all streams; samples of the action space if left
             out.
 
@@ -193,14 +193,19 @@ def check_vector_env(
         single = SyncVectorEnv([make] * num_envs, autoreset_mode=mode)
         try:
             checks = _StreamCheck(env, single, mode, tolerance)
-            checks.run(steps, seed, begin or _begin, act or _sample)
+            checks.run(steps, seed, begin, act or _sample)
         finally:
             single.close()
             env.close()
 
 
-def _begin(single: SyncVectorEnv, seed: int) -> Any:
-    return single.reset(seed=seed)
+def _share(single: SyncVectorEnv, seed: int) -> Any:
+    """Reset environments to a list of episodes that all take from, as native streams do."""
+    envs = [cast("SequenceEnv", env.unwrapped) for env in single.envs]
+    shared = EpisodeStream(envs[0].problem, gymnasium.utils.seeding.np_random(seed)[0])
+    for env in envs:
+        env.read_from(shared)
+    return single.reset()
 
 
 def _sample(single: SyncVectorEnv) -> Any:
@@ -219,19 +224,32 @@ class _StreamCheck:
     ) -> None:
         self.env, self.single, self.mode, self.tolerance = env, single, mode, tolerance
         self.returned: list[tuple[str, Any, Any]] = []  # when and what, the array, a copy
+        self.hint = ""  # at what may be behind a difference
 
     def run(
         self,
         steps: int,
         seed: int,
-        begin: Callable[[SyncVectorEnv, int], Any],
+        begin: Callable[[SyncVectorEnv, int], Any] | None,
         act: Callable[[SyncVectorEnv], Any],
     ) -> None:
         self.check_attributes()
         rng = np.random.default_rng(seed)
         self.single.action_space.seed(seed)
         first = self.env.reset(seed=seed)
-        self.compare("reset with a seed", first, begin(self.single, seed))
+        if begin is not None:
+            wanted = begin(self.single, seed)
+        elif isinstance(self.env.unwrapped, SequenceVectorEnv):
+            wanted = _share(self.single, seed)
+        else:
+            wanted = self.single.reset(seed=seed)
+            self.hint = (
+                f"; single environment i was reset with seed {seed} + i, as begin was left out: if "
+                "the streams draw from one generator, pass a begin that resets the single ones to "
+                "the same (see check_vector_env)"
+            )
+        self.compare("reset with a seed", first, wanted)
+        self.hint = ""
         kept = copy.deepcopy(first)
         for step in range(steps):
             actions = act(self.single)
@@ -289,7 +307,8 @@ class _StreamCheck:
         for name, one, other in zip(names, got, wanted, strict=True):
             where = _difference(one, other, self.tolerance)
             self.expect(
-                not where, f"{name} of {when} must equal those of single environments: {where}"
+                not where,
+                f"{name} of {when} must equal those of single environments: {where}{self.hint}",
             )
             self.returned += [(f"{name} of {when}", a, a.copy()) for a in _arrays(one)]
         self.expect(
@@ -346,55 +365,192 @@ def _difference(got: Any, wanted: Any, tolerance: float = 0.0) -> str:
     return ""
 
 
-def _check_draw(problem: Problem, episodes: int, seed: int) -> Batch:
+def _check_attributes(problem: Problem) -> None:
+    assert isinstance(problem, Problem), (
+        f"problem must be an instance of a seqenvs.Problem, got {problem!r}"
+    )
+    for name in ("shown", "answers", "num_inputs"):
+        assert hasattr(problem, name), (
+            f"{name} must be set in {type(problem).__name__} or its constructor, got nothing"
+        )
     assert isinstance(problem.shown, (Symbols, Values)), (
         f"shown must be Symbols(n) or Values(...), got {problem.shown!r}"
     )
-    allowed = (spaces.Discrete, spaces.MultiDiscrete, spaces.Box)
-    assert isinstance(problem.answers, allowed), (
-        f"answers must be Discrete, MultiDiscrete or Box, got {problem.answers!r}"
+    space = problem.answers
+    assert isinstance(space, (spaces.Discrete, spaces.MultiDiscrete, spaces.Box)), (
+        f"answers must be Discrete, MultiDiscrete or Box, got {space!r}"
     )
-    assert not np.any(getattr(problem.answers, "start", 0)), (
-        f"answers must start from 0, got {problem.answers!r}"
+    assert not np.any(getattr(space, "start", 0)), f"answers must start from 0, got {space!r}"
+    assert isinstance(space, spaces.Discrete) or len(space.shape) == 1, (
+        f"answers must be of shape (K,), got shape {space.shape} in {space!r}"
     )
-    if isinstance(problem.answers, spaces.Box):
-        assert problem.answers.dtype == np.float32 and problem.answers.is_bounded(), (
-            f"answers must be a bounded float32 Box, got {problem.answers!r}"
+    if isinstance(space, spaces.Box):
+        assert (
+            space.dtype == np.float32 and space.is_bounded() and np.all(space.low < space.high)
+        ), f"answers must be a bounded float32 Box with low < high, got {space!r}"
+        real = isinstance(problem.tolerance, (int, float, np.integer, np.floating))
+        assert real and problem.tolerance > 0, (
+            "tolerance must be a number above 0 where answers are a Box, as no answer is right "
+            f"otherwise, got {problem.tolerance!r}"
         )
+    ends = problem.num_inputs
+    pair = isinstance(ends, (tuple, list)) and len(ends) == 2
+    assert pair and all(isinstance(end, (int, np.integer)) for end in ends), (
+        f"num_inputs must be two ints, (least, most), got {ends!r}"
+    )
+    assert 1 <= ends[0] <= ends[1], f"num_inputs must be (least, most) from 1, got {ends!r}"
+
+
+def _check_draw(problem: Problem, episodes: int, seed: int) -> tuple[Any, Any]:
+    """Check what is drawn; gives the inputs, with blanks below each episode's own, and how many."""
     low, high = problem.num_inputs
-    assert 1 <= low <= high, f"num_inputs must be (least, most) from 1, got {problem.num_inputs}"
+    episodes += episodes == high  # so that swapped axes show
     rng, again = np.random.default_rng(seed), np.random.default_rng(seed)
-    batch, twin = problem.batch(rng, episodes), problem.batch(again, episodes)
-    for name, one, other in zip(Batch._fields, batch, twin, strict=True):
-        assert np.array_equal(one, other), f"draw must depend on its generator alone; {name} differ"
-    return batch
-
-
-def _check_answer(problem: Problem, batch: Batch) -> None:
-    steps, size = batch.inputs.shape[:2]
-    kept = batch.inputs.copy()
-    targets, mask = problem.answer(batch.inputs, batch.lengths)
-    assert np.array_equal(kept, batch.inputs), "answer must not change its inputs"
-    width = () if isinstance(problem.answers, spaces.Discrete) else problem.answers.shape
-    assert targets.shape == (steps, size, *width), (
-        f"targets must have the shape {(steps, size, *width)}, got {targets.shape}"
+    count = problem.draw_num_inputs(rng, episodes)
+    _check_array("draw_num_inputs", count, (episodes,), "iu")
+    assert low <= count.min() and count.max() <= high, (
+        f"draw_num_inputs must return integers in {low} .. {high}, as num_inputs says, "
+        f"got {count.min()} .. {count.max()}"
     )
-    shapes = (steps, size), (steps, 1)
+    delay = np.asarray(problem.delay(count))
+    _check_array("delay", delay, (episodes,) if delay.ndim else (), "iu")
+    lengths = count + delay
+    least, most = problem.num_steps
+    assert (delay >= 0).all() and least <= lengths.min() and lengths.max() <= most, (
+        "delay must be at least 0, and make the episodes with the least and the most inputs the "
+        f"shortest and the longest, got {delay.min()} .. {delay.max()}"
+    )
+    kept, state = count.copy(), rng.bit_generator.state
+    drawn = problem.draw(rng, count)
+    assert np.array_equal(kept, count), "draw must not change its num_inputs"
+    _check_drawn(problem, drawn, count)
+    shown = np.arange(len(drawn))[:, None] < count
+    twin = problem.draw_num_inputs(again, episodes)
+    assert np.array_equal(twin, count), (
+        "draw_num_inputs must depend on its generator alone, but the same seed gave other numbers"
+    )
+    second = problem.draw(again, twin)
+    assert np.shape(second) == drawn.shape and np.array_equal(second[shown], drawn[shown]), (
+        "draw must depend on its generator alone, but the same seed gave other inputs"
+    )
+    longest = count[[count.argmax()]]
+    _check_drawn(problem, problem.draw(again, longest), longest)  # for one as for many
+    if rng.bit_generator.state == state:  # episodes may still follow from how long they are
+        _, first, kind = np.unique(count, return_index=True, return_inverse=True)
+        assert (drawn == drawn[:, first[kind]])[shown].all(), (
+            "draw must draw from the generator that it is given, but left it as it was, and gave "
+            "episodes that differ"
+        )
+    padded = np.full((int(lengths.max()), *drawn.shape[1:]), problem.shown.blank, drawn.dtype)
+    padded[: len(drawn)][shown] = drawn[shown]
+    return padded, count
+
+
+def _check_drawn(problem: Problem, drawn: Any, count: Any) -> None:
+    """Check the shape of what draw gave, its dtype, and that it can be shown."""
+    shown = problem.shown
+    wide = (shown.features,) if shown.features > 1 else ()
+    symbols = isinstance(shown, Symbols)
+    _check_array("draw", drawn, (int(count.max()), len(count), *wide), "iu" if symbols else "f")
+    if isinstance(shown, Symbols):
+        assert np.iinfo(drawn.dtype).max >= shown.blank, (
+            f"draw must return integers that hold the blank too, {shown.blank}, "
+            f"got dtype {drawn.dtype}"
+        )
+        low, high, what = 0, shown.n - 1, "symbols"
+    else:
+        with np.errstate(over="ignore"):  # infinity is refused below
+            drawn = drawn.astype(shown.dtype)  # to be compared as it is shown
+        low, high, what = shown.low, shown.high, "values"  # type: ignore[assignment]
+    blank = drawn == np.asarray(shown.blank, drawn.dtype)
+    if wide:
+        blank = blank.all(axis=-1, keepdims=True)
+    wrong = ~(((drawn >= low) & (drawn <= high)) | blank)  # NaN too
+    wrong[np.arange(len(drawn))[:, None] >= count] = False
+    if wrong.any():
+        place = tuple(np.argwhere(wrong)[0].tolist())
+        raise AssertionError(
+            f"draw must return {what} in {low} .. {high}, or the blank, {shown.blank}, "
+            f"got {drawn[place]} at step {place[0]} of episode {place[1]}"
+        )
+
+
+def _check_array(name: str, array: Any, shape: tuple[int, ...], kinds: str) -> None:
+    """Check what one of a problem's methods returned."""
+    what = {"iu": "integers", "f": "floats"}[kinds]
+    assert isinstance(array, np.ndarray), (
+        f"{name} must return an array of {what} of shape {shape}, got {type(array).__name__}"
+    )
+    swapped = " (is axis 0 the time step, and axis 1 the episode?)" if name == "draw" else ""
+    assert array.shape == shape, (
+        f"{name} must return an array of shape {shape}, got {array.shape}{swapped}"
+    )
+    assert array.dtype.kind in kinds, f"{name} must return {what}, got dtype {array.dtype}"
+
+
+def _answers(problem: Problem, inputs: Any, lengths: Any) -> tuple[Any, Any]:
+    """What answer returns, of the right shapes and dtypes, with a mask for every episode."""
+    steps, size = inputs.shape[:2]
+    given = inputs.copy(), lengths.copy()
+    pair = problem.answer(inputs, lengths)
+    for name, one, other in zip(("inputs", "lengths"), given, (inputs, lengths), strict=True):
+        assert np.array_equal(one, other), f"answer must not change its {name}"
+    arrays = isinstance(pair, tuple) and [isinstance(one, np.ndarray) for one in pair]
+    assert arrays == [True, True], (
+        f"answer must return two arrays, (targets, mask), got {type(pair).__name__}"
+        + (f" of {', '.join(type(one).__name__ for one in pair)}" if arrays else "")
+    )
+    targets, mask = pair
+    space = problem.answers
+    whole = not isinstance(space, spaces.Box)
+    shape = steps, size, *(() if isinstance(space, spaces.Discrete) else space.shape)
+    assert targets.shape == shape, (
+        f"targets must have the shape {shape} for inputs of shape {inputs.shape}, "
+        f"got {targets.shape}"
+    )
+    assert targets.dtype.kind in ("biu" if whole else "iuf"), (
+        f"targets must be {'integers' if whole else 'numbers'} for {space}, "
+        f"got dtype {targets.dtype}"
+    )
+    shapes = dict.fromkeys([(steps, size), (steps, 1)])  # which are one for one episode
     assert mask.shape in shapes and mask.dtype == np.bool_, (
-        f"mask must be bool of shape {shapes[0]} or {shapes[1]}, got {mask.dtype}, {mask.shape}"
+        f"mask must be bool of shape {' or '.join(map(str, shapes))} for inputs of shape "
+        f"{inputs.shape}, got dtype {mask.dtype}, shape {mask.shape}"
     )
-    mask = np.broadcast_to(mask, (steps, size))
-    assert mask.any(axis=0).all(), "an answer must be due in every episode"
-    late = mask & (np.arange(steps)[:, None] >= batch.lengths)
-    assert not late.any(), "no answer can be due after an episode's end"
+    return targets, np.broadcast_to(mask, (steps, size))
+
+
+def _check_answer(problem: Problem, inputs: Any, lengths: Any) -> None:
+    steps, size = inputs.shape[:2]
+    targets, mask = _answers(problem, inputs, lengths)
+    none = np.flatnonzero(~mask.any(axis=0))
+    assert not none.size, f"an answer must be due in every episode, got none in episode {none[0]}"
+    late = np.argwhere(mask & (np.arange(steps)[:, None] >= lengths))
+    assert not late.size, (
+        f"no answer can be due after an episode's end, got one at step {late[0, 0]} of episode "
+        f"{late[0, 1]}, which has {lengths[late[0, 1]]} steps"
+    )
     for time, column in np.argwhere(mask):
         target = targets[time, column].astype(problem.answers.dtype)
         assert target in problem.answers, (
-            f"targets must be in {problem.answers} where due, got {target} at step {time}"
+            f"targets must be in {problem.answers} where due, got {targets[time, column]} at step "
+            f"{time} of episode {column}"
         )
+    below = np.full((1, *inputs.shape[1:]), problem.shown.blank, inputs.dtype)
+    longer = np.concatenate([inputs, below])  # environments leave a blank row below
+    for shown, wrong in (
+        (inputs, "be pure, but answered the same inputs differently when asked again"),
+        (longer, "not depend on a blank row below the episodes, which environments add, but does"),
+    ):
+        again, due = _answers(problem, shown, lengths)
+        same = np.array_equal(again[:steps][mask], targets[mask])
+        same = same and np.array_equal(due[:steps], mask) and not due[steps:].any()
+        assert same, f"answer must {wrong}"
     for column in range(min(size, 8)):
         part = slice(column, column + 1)
-        alone, due = problem.answer(batch.inputs[:, part], batch.lengths[part])
-        due = np.broadcast_to(due, (steps, 1))
+        alone, due = _answers(problem, inputs[:, part], lengths[part])
         same = np.array_equal(alone[due], targets[:, part][mask[:, part]])
-        assert same and np.array_equal(due, mask[:, part]), "an episode's answers must be its own"
+        assert same and np.array_equal(due, mask[:, part]), (
+            f"an episode's answers must be its own, but those of episode {column} are others if it "
+            "is alone"
+        )

@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from seqenvs.encoding import Encoding
-from seqenvs.env import SequenceEnv, given_inputs, make_problem, span
+from seqenvs.env import OWN_KEYWORDS, SequenceEnv, given_inputs, make_problem, span
 from seqenvs.observation import Observation, make_observation
 from seqenvs.problem import Problem, check_choice, check_int
 from seqenvs.rendering import RENDER_MODES, Trace, render
@@ -85,7 +85,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
-        self.problem = make_problem(problem, parameters)
+        own = ("num_envs", *OWN_KEYWORDS, "autoreset_mode")
+        self.problem = make_problem(problem, parameters, own)
         self.num_envs = check_int("num_envs", num_envs, 1)
         self.encode = Encoding(self.problem.shown, encoding)
         self.render_mode = check_choice("render_mode", render_mode, (None, *RENDER_MODES))
@@ -122,10 +123,12 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         """Begin an episode in every stream.
 
         Args:
-            seed: Begin a new list of episodes; without one the next of the list are played.
+            seed: Begin a new list of episodes; without one the next of the list are played. One
+                int, never a list of them: all streams take their episodes from one list.
             options: ``{"inputs": [...]}`` plays a given sequence in all streams, or one each if N
-                sequences are given; ``{"reset_mask": (N,) bool array}``, with autoreset disabled,
-                begins fresh episodes in those streams only, the next ones of the list.
+                sequences are given; trailing blanks are not counted, and may be left out.
+                ``{"reset_mask": (N,) bool array}``, with autoreset disabled, begins fresh episodes
+                in those streams only, the next ones of the list.
 
         Returns:
             (N, ...) first observations, and an empty dict.
@@ -133,6 +136,11 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         inputs = given_inputs(options, ("inputs", "reset_mask"))
         mask = self._reset_mask((options or {}).get("reset_mask"), seed, inputs)
         given = self._given(inputs)
+        if isinstance(seed, (list, tuple, np.ndarray)):
+            raise TypeError(
+                f"seed must be one int at least 0, got {seed!r}: all streams take their episodes "
+                "from one list, that of one seed, and streams have no seeds of their own"
+            )
         if seed is not None:
             seed = check_int("seed", seed, 0)
         super().reset(seed=seed)
@@ -160,14 +168,16 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         """Answer in every stream, and see the next inputs.
 
         Args:
-            actions: (N,) integers, or (N, K).
+            actions: (N,) integers where answers are ``Discrete``, (N, K) integers where they are
+                ``MultiDiscrete``, (N, K) floats where they are a ``Box``.
 
         Returns:
             (N, ...) observations, (N,) float64 rewards, (N,) bool terminations and truncations, and
             info with ``target``, ``due``, ``is_success`` and their masks, as Gymnasium lays it out.
 
         Raises:
-            TypeError, ValueError: Actions of a wrong dtype or shape; nothing has happened.
+            TypeError, ValueError: Actions of a wrong dtype or shape, or outside a ``Box``; nothing
+                has happened.
             gymnasium.error.ResetNeeded: No episodes are under way.
         """
         tape = self._tape
@@ -260,14 +270,16 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         """Answer K steps at once, with the results of K single steps, stacked.
 
         Args:
-            actions: (K, N) integers, or (K, N, C).
+            actions: K times what ``step`` takes: (K, N) integers, or (K, N, C) integers or floats
+                for answers of C components.
 
         Returns:
             What ``step`` returns, every array with a leading axis K; a key that ``info`` has in
             some of the steps is there, and its mask says where.
 
         Raises:
-            TypeError, ValueError: Actions of a wrong dtype or shape; nothing has happened.
+            TypeError, ValueError: Actions of a wrong dtype or shape, or outside a ``Box``; nothing
+                has happened.
             gymnasium.error.ResetNeeded: No episodes are under way.
         """
         tape = self._playing()

@@ -19,7 +19,7 @@ from gymnasium.vector import AutoresetMode
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from seqenvs import SequenceEnv, SequenceVectorEnv, batches, problems
+from seqenvs import SequenceEnv, SequenceVectorEnv, batches, problems, register
 from seqenvs.encoding import ENCODINGS
 from seqenvs.problem import MOST_SYMBOLS, Problem, Symbols, Values, check_choice, check_int
 from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
@@ -378,7 +378,7 @@ def test_small_numpy_integers_count_as_integers_and_never_overflow(make, number)
     [
         ({"lga": 1}, r"'lga'.*did you mean 'lag'\?.*length, lag, num_symbols, framing, position"),
         ({"num_symbol": 5}, r"'num_symbol'.*did you mean 'num_symbols'"),
-        ({"zzz": None}, r"'zzz'.*length, lag, num_symbols, framing, position"),
+        ({"zzz": None}, r"'zzz'; known here are length, lag, num_symbols, framing, position, "),
     ],
     ids=["lga", "num_symbol", "zzz"],
 )
@@ -389,9 +389,89 @@ def test_an_unknown_keyword_is_refused_with_those_that_are_known(face, parameter
         face(Echo, **parameters)
 
 
+class Plain(Problem):
+    """A problem without parameters."""
+
+    shown, answers, num_inputs = Symbols(2), Echo(num_symbols=2).answers, (3, 3)
+
+    def draw(self, rng, num_inputs):
+        return rng.integers(0, 2, (3, len(num_inputs)))
+
+    def answer(self, inputs, lengths):
+        return inputs, np.arange(len(inputs))[:, None] < lengths
+
+
+OF_ONE = "encoding, extras, stack_size, render_mode"
+OF_STREAMS = f"num_envs, {OF_ONE}, autoreset_mode"
+OF_DATA = "encoding, seed"
+SPELT = {
+    "encodng": ("encoding", (OF_ONE, OF_STREAMS, OF_DATA)),
+    "stacksize": ("stack_size", (OF_ONE, OF_STREAMS)),
+    "extra": ("extras", (OF_ONE, OF_STREAMS)),
+    "rendermode": ("render_mode", (OF_ONE, OF_STREAMS)),
+    "num_env": ("num_envs", (OF_STREAMS,)),
+    "autoresetmode": ("autoreset_mode", (OF_STREAMS,)),
+    "stack_size": (None, ()),
+    "autoreset_mode": (None, ()),
+}
+
+
+@pytest.mark.parametrize(
+    ("face", "own", "name"),
+    [
+        pytest.param(face, own, name, id=f"{kind} {name}")
+        for kind, face, own in (
+            ("SequenceEnv", partial(SequenceEnv, Plain), OF_ONE),
+            ("SequenceVectorEnv", partial(SequenceVectorEnv, Plain), OF_STREAMS),
+            ("batches", partial(batches, Plain, 2), OF_DATA),
+        )
+        for name in SPELT
+        if name not in own.split(", ")
+    ],
+)
+def test_a_keyword_of_the_environments_own_that_is_not_known_here(face, own, name):
+    meant, of = SPELT[name]
+    hint = f" (did you mean {meant!r}?)" if own in of else ""
+    message = f"Plain got an unexpected keyword argument {name!r}{hint}; known here are {own}"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        face(**{name: 3})
+
+
+@pytest.mark.parametrize("make", [gymnasium.make, gymnasium.make_vec])
+def test_make_passes_on_what_was_meant(make):
+    message = r"unexpected keyword argument 'stacksize' \(did you mean 'stack_size'\?\)"
+    with pytest.raises(TypeError, match=message):
+        make("SeqEcho-v0", stacksize=3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "own"),
+    [(SequenceEnv, OF_ONE), (SequenceVectorEnv, OF_STREAMS), (batches, OF_DATA)],
+    ids=["SequenceEnv", "SequenceVectorEnv", "batches"],
+)
+def test_the_keywords_in_messages_are_those_that_are_taken(kind, own):
+    taken = inspect.signature(kind).parameters.values()
+    named = {one.name for one in taken if one.kind != one.VAR_KEYWORD}
+    assert named == {"problem", *own.split(", "), *(["batch_size"] if kind is batches else [])}
+
+
+def test_a_class_that_passes_its_keywords_on_takes_them():
+    class Louder(Echo):
+        def __init__(self, volume=1, **others):
+            super().__init__(**others)
+            self.volume = volume
+
+    problem = SequenceEnv(Louder, volume=2, lag=3).problem
+    assert (problem.volume, problem.lag) == (2, 3)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'lga'"):
+        SequenceEnv(Louder, lga=3)
+
+
 def test_a_parameter_beside_a_made_problem_is_refused():
-    with pytest.raises(TypeError, match=r"'lag' can't be given beside.*Echo\("):
+    with pytest.raises(TypeError, match=r"'lag' can't be given beside.*Echo\(.*\)$"):
         SequenceEnv(Echo(), lag=3)
+    with pytest.raises(TypeError, match=r"'encodng' can't .*\(did you mean 'encoding'\?\)$"):
+        SequenceEnv(Echo(), encodng="index")
 
 
 @pytest.mark.parametrize(
@@ -425,6 +505,36 @@ def test_an_id_in_place_of_a_class_is_refused_and_a_wrong_id_with_the_near_ones(
         batches("SeqEcho-v7", 2)
     with refused("problem", "CartPole-v1", "seqenvs.register"):
         batches("CartPole-v1", 2)
+
+
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [
+        ("parity_api", "got 'parity_api'"),
+        ("parity_api:", "got 'parity_api:'"),
+        (":Parity", "got ':Parity'"),
+        ("a:b:c", "got 'a:b:c'"),
+        ("seqenvs:SeqEcho-v0", "got 'seqenvs:SeqEcho-v0'"),
+        (Plain, f"got {Plain!r} (did you mean '{__name__}:Plain'?)"),
+        (Plain(), "got <"),
+        (None, "got None"),
+    ],
+    ids=str,
+)
+def test_what_names_no_class_is_not_registered(problem, message):
+    message = f"problem must be a str, 'module:Class' of a seqenvs.Problem, {message}"
+    with pytest.raises((TypeError, ValueError), match=f"^{re.escape(message)}"):
+        register("TestBadInput-v0", problem)
+    assert "TestBadInput-v0" not in gymnasium.registry
+
+
+def test_registering_imports_nothing():
+    register("TestBadInput-v0", "a_module_that_is_not_there:Mine")
+    try:
+        with refused("problem", "a_module_that_is_not_there:Mine", "there is no module"):
+            gymnasium.make("TestBadInput-v0")
+    finally:
+        del gymnasium.registry["TestBadInput-v0"]
 
 
 def test_an_import_that_fails_inside_the_problems_own_module_is_not_hidden(tmp_path, monkeypatch):
@@ -759,6 +869,7 @@ def test_streams_that_have_ended_must_be_reset_where_autoreset_is_disabled(kind)
 # reset's options
 
 TEN = "must have 10 time steps"
+NOT_COUNTED = "where trailing blanks (10) are not counted, got 9 in"
 INTEGERS = "a sequence of integers in 0 .. 9"
 REALS = "a sequence of numbers in [0.0, 1.0]"
 ROWS_OF_2 = "a sequence of rows of 2 numbers in [0.0, 6.0]"
@@ -767,6 +878,8 @@ BAD_INPUTS = [
     (Echo(), [1] * 11, TEN),
     (Echo(), [], TEN),
     (Echo(), [10] * 10, TEN),
+    (Echo(), [*[1] * 9, 10], NOT_COUNTED),
+    (Classify(), [*[0.5] * 9, -1.0], "where trailing blanks (-1.0) are not counted, got 9 in"),
     (Echo(length=(4, 6)), [1] * 3, "must have 4 to 6 time steps"),
     (Echo(length=(4, 6)), [1] * 7, "must have 4 to 6 time steps"),
     (Echo(), [*[1] * 9, 11], INTEGERS),
@@ -828,6 +941,14 @@ def test_inputs_that_cannot_be_shown_are_refused(problem, inputs, allowed):
         ):
             twins.env.reset(seed=seed, options={"inputs": inputs})
     twins.are_alike()
+
+
+def test_trailing_blanks_are_not_counted():
+    env, twin = ENV(encoding="index"), ENV(encoding="index")
+    for blanks in range(3):
+        given = [*range(10), *[10] * blanks]
+        assert env.reset(options={"inputs": given}) == twin.reset(options={"inputs": range(10)})
+        assert [env.step(0) for _ in range(10)] == [twin.step(0) for _ in range(10)]
 
 
 @modes
@@ -955,6 +1076,15 @@ def test_a_reset_mask_of_some_stands_alone(seed):
     options = {"reset_mask": some, **({} if seed else {"inputs": [1] * 10})}
     with pytest.raises(ValueError, match="can't be given together with seed or inputs"):
         twins.env.reset(seed=seed, options=options)
+    twins.are_alike()
+
+
+@pytest.mark.parametrize("seed", [[1, 2, 3], (1, 2, 3), np.arange(3), []], ids=repr)
+def test_a_list_of_seeds_is_refused_with_the_reason(seed):
+    twins = Twins(partial(VECTORS["Discrete"]))
+    reason = "all streams take their episodes from one list, that of one seed"
+    with pytest.raises(TypeError, match=rf"^seed must .*, got {re.escape(repr(seed))}: {reason}"):
+        twins.env.reset(seed=seed)
     twins.are_alike()
 
 
@@ -1097,6 +1227,63 @@ def test_recorded_plays_its_own_samples_however_they_are_written():
     for row in (x[0], x[0].tolist(), x[0].astype(np.float32), x[0].astype(np.float32).tolist()):
         first, _ = env.reset(seed=0, options={"inputs": row})
         np.testing.assert_array_equal(first, np.float32([0.1]))
+
+
+# What a problem shows
+
+
+@stable(60)
+@given(value=anything)
+def test_symbols_are_counted_by_an_int_from_1(value):
+    if is_int(value, 1, np.inf):
+        assert Symbols(value).n == value
+        assert type(Symbols(value).n) is int
+    else:
+        with refused("n", value, "an int at least 1"):
+            Symbols(value)
+
+
+@stable(60)
+@given(value=anything)
+def test_features_are_counted_by_an_int_from_1(value):
+    if is_int(value, 1, np.inf):
+        assert Values(features=value).features == value
+    else:
+        with refused("features", value, "an int at least 1"):
+            Values(features=value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((1, 0), "low must be at most high, 0.0, got 1.0"),
+        ((float("nan"), 1), "low must be a finite number, got nan"),
+        ((0, float("nan")), "high must be a finite number, got nan"),
+        ((0, float("inf")), "high must be a finite number, got inf"),
+        ((-float("inf"), 0), "low must be a finite number, got -inf"),
+        ((0, 10**400), "high must be a finite number, got 1000"),
+        (("0", 1), "low must be a finite number, got '0'"),
+        ((0, True), "high must be a finite number, got True"),
+        ((None, 1), "low must be a finite number, got None"),
+        ((0, 1j), "high must be a finite number, got 1j"),
+        ((0, 1e39), "float32 holds and tells from the blank, -1e+39, got 0.0 and 1e+39"),
+        ((-2e38, 2e38), "float32 holds and tells from the blank, -6e+38, got"),
+        ((1e8, 1e8 + 1), "tells from the blank, 99999999.0, got 100000000.0 and 100000001.0"),
+        ((0, 1e-50), "tells from the blank, -1e-50, got 0.0 and 1e-50"),
+    ],
+    ids=repr,
+)
+def test_values_have_a_range(arguments, message):
+    with pytest.raises((TypeError, ValueError), match=f"^.*{re.escape(message)}"):
+        Values(*arguments)
+
+
+@pytest.mark.parametrize("ends", [(0, 1), (3, 3), (-2.5, -2.5), (np.float32(0.1), np.int8(5))])
+def test_a_blank_lies_outside_of_a_range_of_values(ends):
+    shown = Values(*ends)
+    assert (shown.low, shown.high) == ends
+    assert type(shown.low) is type(shown.high) is float
+    assert np.float32(shown.blank) < np.float32(shown.low)
 
 
 # What is wrong in a problem that a user wrote is for seqenvs.testing to say; here are the helpers

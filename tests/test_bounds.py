@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from seqenvs.bounds import Bounds, answer_parts, enumerated_bounds, irwin_hall_cdf
 from seqenvs.problem import Problem, Symbols
-from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall
+from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
 from seqenvs.registration import IDS
 from tests.variants import VARIANTS
 
@@ -421,3 +421,70 @@ def test_chance_of_closeness_equals_the_mean_over_a_fine_grid_of_answers(problem
         targets = batch.targets[due, episode].astype(np.float64)
         total += chance * (1 - np.abs(answers - targets)).mean()
     assert problem.bounds().chance == pytest.approx(total, abs=1e-8)
+
+
+def recording(answers):
+    """Many random samples of many steps; the first value tells each from the others."""
+    rng = np.random.default_rng(0)
+    x = rng.random((20_000, 50))
+    x[:, 0] = np.arange(20_000) / 20_000
+    return Recorded(x, answers(rng))
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        lambda rng: rng.integers(0, 3, 20_000),
+        lambda rng: rng.integers(0, 5, (20_000, 50)),
+        lambda rng: rng.random((20_000, 50)),
+        lambda rng: np.ones((20_000, 50), int),
+    ],
+    ids=["a label", "labels", "values", "always the same"],
+)
+def test_bounds_of_a_million_steps_are_at_most_1(answers):
+    bounds = recording(answers).bounds()
+    assert 0 < bounds.chance <= bounds.memoryless <= bounds.clock <= 1
+
+
+def exactly(batch, clock):
+    """The best of a policy without memory in whole numbers, where every step is asked."""
+    votes = {}
+    for t, (shown, targets) in enumerate(zip(batch.inputs, batch.targets, strict=True)):
+        for symbol, target in zip(shown.tolist(), targets.tolist(), strict=True):
+            count = votes.setdefault((symbol, t if clock else None), {})
+            count[target] = count.get(target, 0) + 1
+    return Fraction(sum(max(count.values()) for count in votes.values()), batch.inputs.size)
+
+
+def test_bounds_of_a_million_steps_are_exact():
+    """Added up one after the other, a million parts come to 7e-12 more."""
+    problem = recording(lambda rng: rng.integers(0, 5, (20_000, 50)))
+    batch, _ = problem.support()
+    bounds = problem.bounds()
+    assert bounds.memoryless == pytest.approx(float(exactly(batch, clock=False)), abs=1e-12)
+    assert bounds.clock == pytest.approx(float(exactly(batch, clock=True)), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("probability", "message"),
+    [
+        ([0.5, 0.4], r"add up to 1, got a sum of 0\.9 and"),
+        ([1.5, -0.5], r"numbers from 0 .*, got a sum of 1\.0 and a least of -0\.5"),
+        ([np.nan, 1.0], "add up to 1, got a sum of nan"),
+        ([1.0], r"the shape \(2,\), got \(1,\)"),
+        ([[0.5, 0.5]], r"the shape \(2,\), got \(1, 2\)"),
+    ],
+    ids=str,
+)
+def test_what_are_no_probabilities_is_refused(probability, message):
+    problem = Echo(length=3)
+    batch = problem.batch(np.random.default_rng(0), 2)
+    with pytest.raises(ValueError, match=f"^probability must .*{message}"):
+        enumerated_bounds(problem, batch, probability)
+
+
+def test_probabilities_may_be_rounded():
+    problem = Echo(length=3, lag=0)
+    batch = problem.batch(np.random.default_rng(0), 3)
+    bounds = enumerated_bounds(problem, batch, np.full(3, 0.3333333334))
+    assert bounds.memoryless == bounds.clock == 1

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv, CartPoleVectorEnv
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
+from seqenvs import SequenceEnv, SequenceVectorEnv
+from seqenvs.problems import Echo
 from seqenvs.testing import check_vector_env
 
 MODES = list(AutoresetMode)
@@ -159,12 +162,62 @@ def test_real_numbers_may_differ_by_a_tolerance() -> None:
         check_vector_env(AlmostEqual, CartPoleEnv)
 
 
-def test_streams_may_be_seeded_in_a_way_of_their_own() -> None:
+def test_one_generator_for_all_streams_needs_a_begin_and_the_message_says_so() -> None:
     """Gymnasium's vectorised CartPole draws all streams from one generator."""
 
     def make(num_envs: int, mode: AutoresetMode) -> CartPoleVectorEnv:
         return CartPoleVectorEnv(num_envs)
 
+    def begin(single: SyncVectorEnv, seed: int) -> Any:
+        single.reset(seed=seed)
+        states = np.random.default_rng(seed).uniform(-0.05, 0.05, (4, single.num_envs))
+        for env, state in zip(single.envs, states.T, strict=True):
+            env.unwrapped.state = state
+        return states.T.astype(np.float32), {}
+
     modes = [AutoresetMode.NEXT_STEP]
-    with pytest.raises(AssertionError, match=r"observations of reset with a seed must equal"):
-        check_vector_env(make, CartPoleEnv, autoreset_modes=modes)
+    hint = r"observations of reset with a seed must equal .*; single environment i was reset with "
+    with pytest.raises(AssertionError, match=hint + "seed 7 [+] i, as begin was left out.* pass a"):
+        check_vector_env(make, CartPoleEnv, autoreset_modes=modes, seed=7)
+    with pytest.raises(AssertionError, match=r"rewards of step 0 must equal .*: float32") as caught:
+        check_vector_env(make, CartPoleEnv, autoreset_modes=modes, seed=7, begin=begin)
+    assert "begin" not in str(caught.value)
+
+
+@pytest.mark.parametrize("id", ["SeqEcho-v0", "SeqNext-v0", "SeqCopy-v0"])
+@pytest.mark.parametrize("vectorization_mode", [None, "sync"])
+def test_seqenvs_own_need_no_more_than_the_two(id: str, vectorization_mode: str | None) -> None:
+    def make(num_envs: int, mode: AutoresetMode) -> Any:
+        if vectorization_mode == "sync":
+            modes = {"vector_kwargs": {"autoreset_mode": mode}}
+        else:
+            modes = {"autoreset_mode": mode}
+        return gymnasium.make_vec(id, num_envs, vectorization_mode=vectorization_mode, **modes)
+
+    check_vector_env(make, lambda: gymnasium.make(id))
+
+
+def test_wrapped_streams_of_seqenvs_need_no_more_either() -> None:
+    check_vector_env(
+        lambda num_envs, mode: gymnasium.wrappers.vector.TransformReward(
+            SequenceVectorEnv(Echo(length=(2, 5)), num_envs, autoreset_mode=mode), lambda r: 2 * r
+        ),
+        lambda: gymnasium.wrappers.TransformReward(
+            SequenceEnv(Echo(length=(2, 5))), lambda r: 2 * r
+        ),
+    )
+
+
+def test_a_fault_in_streams_of_seqenvs_is_found() -> None:
+    class Late(SequenceVectorEnv):
+        def step(self, actions):
+            results = super().step(actions)
+            results[1][:] = 0
+            return results
+
+    with pytest.raises(AssertionError, match=r"rewards of step \d+ must equal") as caught:
+        check_vector_env(
+            lambda num_envs, mode: Late(Echo(lag=0), num_envs, autoreset_mode=mode),
+            lambda: SequenceEnv(Echo(lag=0)),
+        )
+    assert "begin" not in str(caught.value)

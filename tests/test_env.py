@@ -183,6 +183,13 @@ def test_an_adapter_says_what_it_needs(adapter: str, needed: str, extra: str) ->
     assert f"pip install 'seqenvs[{extra}]'" in run(hide + load + tell)
 
 
+def test_unwrapped_is_typed_as_itself() -> None:
+    env = SequenceEnv(Echo())
+    assert env.unwrapped is env
+    # Gymnasium's own says Env, which has no problem.
+    assert SequenceEnv.unwrapped.fget.__annotations__ == {"return": "Self"}
+
+
 def test_environments_of_one_problem_sample_actions_on_their_own() -> None:
     problem = Echo()
     one, other = SequenceEnv(problem), SequenceEnv(problem)

@@ -21,13 +21,11 @@ import pytest
 import torch
 from gymnasium import spaces, wrappers
 from gymnasium.error import DependencyNotInstalled, ResetNeeded
-from gymnasium.utils import seeding
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import vector
 
 from seqenvs.oracle import Oracle
-from seqenvs.tape import EpisodeStream
 from seqenvs.testing import check_vector_env
 
 GYM = tuple(int(part) for part in gymnasium.__version__.split(".")[:2])
@@ -585,15 +583,6 @@ SINGLE: list[Twin | Special | Refused] = [
 # Many at once
 
 
-def share(single: SyncVectorEnv, seed: int) -> Any:
-    """Begin what the native streams begin with this seed: they take episodes from one list."""
-    envs = [env.unwrapped for env in single.envs]
-    shared = EpisodeStream(envs[0].problem, seeding.np_random(seed)[0])
-    for env in envs:
-        env.read_from(shared)
-    return single.reset()
-
-
 class Streams(NamedTuple):
     """A wrapper of the native streams, that gives what the single one gives to each of many.
 
@@ -621,7 +610,6 @@ class Streams(NamedTuple):
             autoreset_modes=[mode],
             steps=40,
             tolerance=1e-6,
-            begin=share,
         )
 
 
