@@ -54,7 +54,10 @@ Loop = Callable[[int], int]  # runs about that many steps of the whole, and says
 
 def single(env: gymnasium.Env[Any, Any]) -> Loop:
     """Steps of one environment, resets included."""
-    actions = [int(action) for action in np.random.default_rng(0).integers(0, 2, 1000)]
+    env.action_space.seed(0)
+    actions = [env.action_space.sample() for _ in range(1000)]
+    if isinstance(env.action_space, spaces.Discrete):
+        actions = [int(action) for action in actions]  # as agents give them
     env.reset(seed=0)
 
     def run(steps: int) -> int:

@@ -6,6 +6,7 @@ import copy
 import difflib
 import importlib
 import inspect
+import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -149,9 +150,15 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         self.render_mode = check_choice("render_mode", render_mode, (None, *RENDER_MODES))
         self.observation_space = (self._observation or self.encode).space
         self.action_space = copy.deepcopy(self.problem.answers)  # with a seed of its own
-        self._num_answers = (
-            int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else None
-        )
+        self._num_answers: int | None = None
+        self._limits: list[tuple[Any, Any]] = []  # of the answer's components, where it has any
+        if isinstance(self.action_space, spaces.Discrete):
+            self._num_answers = int(self.action_space.n)
+        elif isinstance(self.action_space, spaces.MultiDiscrete):
+            self._limits = [(0, count - 1) for count in self.action_space.nvec.tolist()]
+        else:
+            low, high = self.action_space.low.tolist(), self.action_space.high.tolist()  # type: ignore[attr-defined]
+            self._limits = list(zip(low, high, strict=True))
         self._stream: EpisodeStream | None = None
         self._source: Any = None  # the generator that the stream began from
         self._episodes: list[tuple[Any, ...]] = []  # those taken from the stream, next one last
@@ -227,7 +234,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         else:
             action = self._as_array(action)
             target = target.copy()
-            score, right = self.problem.judge(action, target)
+            score, right = self._judge(action, target)
             reward = float(score * self._worth[time])
         due = self._due[time]
         if due and not right:
@@ -305,12 +312,12 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
 
     def _as_array(self, action: Any) -> Any:
         space: Any = self.action_space
-        whole = isinstance(space, spaces.MultiDiscrete)
-        low, high = (0, space.nvec - 1) if whole else (space.low, space.high)
+        whole = space.dtype.kind == "i"
 
         def said() -> str:
             what = "integers" if whole else "numbers"
-            return f"action must be {len(high)} {what} in {span(low, high)}, got {action!r}"
+            low, high = zip(*self._limits, strict=True)
+            return f"action must be {len(low)} {what} in {span(low, high)}, got {action!r}"
 
         try:
             array = np.asarray(action)
@@ -318,6 +325,22 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
             raise TypeError(said()) from error
         if array.dtype.kind not in ("iu" if whole else "iuf"):
             raise TypeError(said())
-        if array.shape != space.shape or not ((array >= low) & (array <= high)).all():
+        if array.shape != space.shape:
             raise ValueError(said())
+        # Of few numbers, Python's own comparisons are several times as fast as numpy's.
+        for value, (low, high) in zip(array.tolist(), self._limits, strict=True):
+            if not low <= value <= high:  # nor is NaN
+                raise ValueError(said())
         return array.astype(space.dtype)
+
+    def _judge(self, answer: Any, target: Any) -> tuple[float, bool]:
+        """What ``problem.judge`` says of one answer, to the bit, without arrays where it can."""
+        if answer.dtype.kind == "i":
+            matches = sum(map(operator.eq, answer.tolist(), target.tolist()))
+            return matches / len(self._limits), matches == len(self._limits)
+        if len(self._limits) > 1:
+            score, right = self.problem.judge(answer, target)
+            return float(score), bool(right)
+        ((low, high),) = self._limits
+        distance = abs(answer.item() - target.item())
+        return max(0.0, 1.0 - distance / (high - low)), distance < self.problem.tolerance
