@@ -365,10 +365,15 @@ def judge(
         matches = answers == targets
         return matches.mean(axis=-1), matches.all(axis=-1)
     assert isinstance(space, spaces.Box), "answers are of one of these"
-    distance = np.abs(np.asarray(answers, np.float64) - targets)
-    width = np.asarray(space.high, np.float64) - space.low
-    score = np.fmax(0.0, 1.0 - (distance / width).mean(axis=-1))
-    return score, (distance < tolerance).all(axis=-1)
+    distance = np.subtract(answers, targets, dtype=np.float64)
+    np.abs(distance, out=distance)
+    right = distance < tolerance
+    distance /= np.subtract(space.high, space.low, dtype=np.float64)
+    if distance.shape[-1] == 1:  # of one number, numpy's mean costs more than all the rest
+        distance, right = distance[..., 0], right[..., 0]
+    else:
+        distance, right = distance.mean(axis=-1), right.all(axis=-1)
+    return np.fmax(0.0, 1.0 - distance), right
 
 
 def check_int(name: str, value: Any, low: int, high: int | None = None) -> int:
