@@ -29,7 +29,7 @@ try:
     from agents.settings import AGENTS, RECURRENT_PPO, PPOOptions, SupervisedOptions
     from agents.suites import SuiteError, read_suite
     from agents.train import WINDOW, Training, resume, start, train
-    from seqenvs.command_line import assignments
+    from seqenvs.command_line import add_assignments, assignments
 except ModuleNotFoundError as error:
     sys.exit(f"The agents need {error.name}: pip install -e '.[agents]'")
 except KeyboardInterrupt:  # the imports take seconds
@@ -117,20 +117,8 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         help=f"stop when the mean return of the last {WINDOW:,} episodes reaches this",
     )
-    training.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the environment, such as lag=4; may be given several times",
-    )
-    training.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="an option of the agent, such as hidden=128; may be given several times",
-    )
+    add_assignments(training, "--set", "a parameter of the environment, such as lag=4")
+    add_assignments(training, "--option", "an option of the agent, such as hidden=128")
     training.add_argument("--run", type=Path, help="the run folder (default: runs/ID-DATE-TIME)")
     training.add_argument(
         "--resume",
@@ -231,13 +219,7 @@ def _add_benchmark(commands: Any) -> None:
         help="put an agent, your own or one of ours, into every row; may be given several times",
     )
     benchmarking.add_argument("--id", help="one more environment for the matrix")
-    benchmarking.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of that environment; may be given several times",
-    )
+    add_assignments(benchmarking, "--set", "a parameter of that environment")
     reporting = commands.add_parser(
         "report",
         help="write the benchmark's report",
@@ -427,7 +409,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
         raise UsageError(str(error)) from error
     path = arguments.run / run_folder.EVALUATION
-    run_folder.write(path, lambda file: file.write_text(evaluation.to_json(), encoding="utf-8"))
+    run_folder.write_text(path, evaluation.to_json())
     print(evaluation.report())
     if arguments.seed == settings.seed:
         print("\nThe agent was trained with this seed: these episodes are not fresh.")

@@ -11,7 +11,6 @@ import importlib
 import importlib.util
 import inspect
 import json
-import math
 import os
 import shutil
 import signal
@@ -56,7 +55,6 @@ from agents.suites import (
 )
 from agents.task import Task, find_task
 from agents.train import CHECKPOINT_SECONDS, Training, resume_or_start, save_checkpoint
-from seqenvs import Bounds
 
 EPISODES = 1000  # that a cell is evaluated on
 SHOWN_EPISODES = 4  # that are kept for the player
@@ -114,7 +112,7 @@ def run_cell(cell: Cell, work: Path) -> CellResult:
         ]
     else:
         agent, steps, seconds = _let_learn(cell)
-        curve = _own_curve(agent, find_task(cell.id, cell.kwargs).bounds)
+        curve = _own_curve(agent, find_task(cell.id, cell.kwargs))
         steps = curve[-1][0] if curve else steps
     reached = evaluate(agent, cell.id, cell.kwargs, episodes=EPISODES)
     others = []
@@ -145,9 +143,8 @@ def run_cell(cell: Cell, work: Path) -> CellResult:
 def _train(cell: Cell, work: Path) -> Training:
     """Train one of our agents; a checkpoint is left for the case that we are killed."""
     training = resume_or_start(work, settings_of(cell))
-    most = math.inf if cell.seconds is None else cell.seconds
     saved = time.monotonic()
-    while not (training.finished or training.seconds >= most):
+    while not (training.finished or training.seconds >= cell.most_seconds):
         training.update()
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             save_checkpoint(training, work)
@@ -158,25 +155,22 @@ def _train(cell: Cell, work: Path) -> Training:
 def _let_learn(cell: Cell) -> tuple[Any, int, float]:
     """Somebody's own agent once it has learned, its steps and its processor seconds."""
     agent = own_agent(cell.agent)(**cell.options)
-    most = math.inf if cell.seconds is None else cell.seconds
-    steps = learned = sys.maxsize if cell.steps is None else cell.steps
+    learned = cell.most_steps
     began = time.process_time()
-    learning = agent.learn(cell.id, kwargs=dict(cell.kwargs), steps=steps, seed=cell.seed)
+    learning = agent.learn(cell.id, kwargs=dict(cell.kwargs), steps=learned, seed=cell.seed)
     if isinstance(learning, Iterator):
         for so_far in learning:
             learned = int(so_far)
-            if time.process_time() - began >= most:
+            if time.process_time() - began >= cell.most_seconds:
                 break
     return agent, learned, time.process_time() - began
 
 
-def _own_curve(agent: Any, bounds: Bounds | None) -> list[list[Any]]:
+def _own_curve(agent: Any, task: Task) -> list[list[Any]]:
     """The points of an agent that has a ``curve`` of (steps, mean return); the time is unknown."""
     points = []
     for steps, mean_return in getattr(agent, "curve", None) or ():
-        score = None
-        if bounds is not None and bounds.needs_memory:
-            score = round(bounds.memory_score(float(mean_return)), DIGITS)
+        score = _plain(task.memory_score(float(mean_return)))
         points.append([int(steps), None, round(float(mean_return), DIGITS), score])
     return points
 
@@ -516,7 +510,7 @@ def write_results(folder: Path, results: Iterable[CellResult]) -> Path:
         del record["finished"]
     rows = ",\n".join(json.dumps(record, allow_nan=False) for record in records)
     path = folder / "results.json"
-    run_folder.write(path, lambda file: file.write_text(f"[\n{rows}\n]\n", encoding="utf-8"))
+    run_folder.write_text(path, f"[\n{rows}\n]\n")
     return path
 
 
@@ -573,8 +567,7 @@ def run_benchmark(
             )
     check_cells(cells)
     folder.mkdir(parents=True, exist_ok=True)
-    text = suite.to_json()
-    run_folder.write(folder / "suite.json", lambda path: path.write_text(text, encoding="utf-8"))
+    run_folder.write_text(folder / "suite.json", suite.to_json())
     results = finished(folder, cells)
     missing = [cell for cell in cells if cell.key not in results]
     failures = []

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import sys
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from agents import run_folder
 from agents.evaluate import Evaluation
+from agents.study import named
 
 MOST_POINTS = 200  # of a learning curve
 SOLVED_HORIZON = 0.5  # the least memory score at which a lag counts as remembered
@@ -66,8 +69,17 @@ class Cell:
     @property
     def name(self) -> str:
         """The cell as one reads it."""
-        parameters = (f"{name}={value}" for name, value in self.kwargs.items())
-        return f"{' '.join([self.id, *parameters])}  {self.agent}  seed {self.seed}"
+        return f"{named(self.id, self.kwargs)}  {self.agent}  seed {self.seed}"
+
+    @property
+    def most_steps(self) -> int:
+        """The budget of steps, which may be any number."""
+        return sys.maxsize if self.steps is None else self.steps
+
+    @property
+    def most_seconds(self) -> float:
+        """The budget of seconds, which may be any time."""
+        return math.inf if self.seconds is None else self.seconds
 
 
 @dataclass(frozen=True)
@@ -185,7 +197,7 @@ def write_cell(folder: Path, result: CellResult) -> Path:
     """Write a cell's file; raises OSError where it can't be."""
     path = cell_path(folder, result.cell)
     path.parent.mkdir(parents=True, exist_ok=True)
-    run_folder.write(path, lambda file: file.write_text(result.to_json(), encoding="utf-8"))
+    run_folder.write_text(path, result.to_json())
     return path
 
 

@@ -273,7 +273,7 @@ def run_claims(
     if not only:
         draw(docs / "claims.png", rows)
         text = page(rows)
-        run_folder.write(docs / "claims.md", lambda file: file.write_text(text, encoding="utf-8"))
+        run_folder.write_text(docs / "claims.md", text)
     return rows
 
 

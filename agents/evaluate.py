@@ -173,7 +173,7 @@ def evaluate(
         standard_error=float(np.std(returns) / max(1, episodes - 1) ** 0.5),
         success_rate=float(np.mean(successes)),
         bounds=None if bounds is None else asdict(bounds),
-        memory_score=bounds.memory_score(mean_return) if bounds and bounds.needs_memory else None,
+        memory_score=task.memory_score(mean_return),
         accuracy=[
             None if count == 0 else float(total / count)
             for total, count in zip(score_sum, due_count, strict=True)

@@ -41,7 +41,7 @@ def prove(only: str, jobs: int, work: Path) -> bool:
     """
     results = list(run_all(all_settings(only), jobs=jobs, work=work).values())
     if not only:
-        run_folder.write(PAGE, lambda path: path.write_text(page(results), encoding="utf-8"))
+        run_folder.write_text(PAGE, page(results))
     return all(result.solved for result in results)
 
 

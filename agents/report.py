@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
 from agents.cells import SOLVED_HORIZON, Cell, CellResult, read_cell
-from agents.run_folder import RunFolderError, write
+from agents.run_folder import RunFolderError, write_text
 from agents.settings import AGENTS
-from agents.study import is_solved
+from agents.study import is_solved, named
 from agents.suites import SUITES, Suite, SuiteError, read_suite
 
 _EXPORTS = "window.vegaEmbed = vegaEmbed;"
@@ -86,7 +86,7 @@ class Group:
     @cached_property
     def environment(self) -> str:
         """The environment with its parameters, as one reads it."""
-        return _named(self.cell)
+        return named(self.cell.id, self.cell.kwargs)
 
     @property
     def section(self) -> str:
@@ -143,14 +143,10 @@ def write_report(folder: Path, out: Path) -> list[Path]:
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            _write_text(out / name, text)
+            write_text(out / name, text)
     except OSError as error:
         raise RunFolderError(f"{out} can't be written: {error}") from error
     return [out / name for name in texts]
-
-
-def _write_text(path: Path, text: str) -> None:
-    write(path, lambda file: file.write_text(text, encoding="utf-8"))
 
 
 # Gathering ------------------------------------------------------------------------------------
@@ -202,7 +198,7 @@ def gather(folder: Path) -> Found:
     def rank(key: str) -> tuple[Any, ...]:
         cell = groups[key].cell
         known = AGENTS.index(cell.agent) if cell.agent in AGENTS else len(AGENTS)
-        return ranks.get(key, len(ranks)), _named(cell), known, cell.agent, key
+        return ranks.get(key, len(ranks)), groups[key].environment, known, cell.agent, key
 
     found.groups = [groups[key] for key in sorted(groups, key=rank)]
     _name_agents(found.groups)
@@ -212,10 +208,6 @@ def gather(folder: Path) -> Found:
 
 def _group_key(cell: Cell) -> str:
     return json.dumps({**asdict(cell), "seed": 0}, sort_keys=True)
-
-
-def _named(cell: Cell) -> str:
-    return " ".join([cell.id, *(f"{name}={value}" for name, value in cell.kwargs.items())])
 
 
 def _reduce(result: CellResult) -> Run:
@@ -702,7 +694,7 @@ def _missing(found: Found) -> list[dict[str, Any]]:
             rows.append(
                 {
                     "section": section,
-                    "environment": _named(cells[0]),
+                    "environment": named(cells[0].id, cells[0].kwargs),
                     "agent": cells[0].agent,
                     "there": len(cells) - len(seeds),
                     "expected": len(cells),

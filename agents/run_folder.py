@@ -58,6 +58,11 @@ def write(path: Path, fill: Callable[[Path], Any]) -> None:
         raise
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
 def write_rows(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """Write a CSV file; None is an empty cell."""
 
@@ -72,7 +77,7 @@ def write_rows(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]])
 
 def write_settings(folder: Path, settings: Settings) -> None:
     """Write what `read_settings` reads."""
-    write(folder / SETTINGS, lambda path: path.write_text(settings.to_json(), encoding="utf-8"))
+    write_text(folder / SETTINGS, settings.to_json())
 
 
 def write_checkpoint(folder: Path, checkpoint: dict[str, Any]) -> None:

@@ -163,7 +163,7 @@ def write_results(results: Iterable[Result], path: Path = RESULTS) -> None:
         results, key=lambda each: (each.id, json.dumps(each.kwargs), each.agent, each.seed)
     )
     rows = ",\n".join(json.dumps(asdict(result)) for result in ordered)
-    run_folder.write(path, lambda file: file.write_text(f"[\n{rows}\n]\n", encoding="utf-8"))
+    run_folder.write_text(path, f"[\n{rows}\n]\n")
 
 
 def line(result: Result) -> str:

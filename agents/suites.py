@@ -6,7 +6,6 @@ A suite is data: see `suites.json`, or give a file of your own that holds one.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -377,6 +376,6 @@ def settings_of(cell: Cell) -> Settings:
         agent=cell.agent,
         options=make_options(cell.agent, cell.options),
         seed=cell.seed,
-        steps=sys.maxsize if cell.steps is None else cell.steps,
+        steps=cell.most_steps,
         target=cell.target,
     )

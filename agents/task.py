@@ -57,6 +57,12 @@ class Task:
         """Of Box answers, how close counts as right."""
         return 0.0 if self.problem is None else self.problem.tolerance
 
+    def memory_score(self, mean_return: float) -> float | None:
+        """None where the problem needs no memory, or no bounds are known."""
+        if self.bounds is None or not self.bounds.needs_memory:
+            return None
+        return self.bounds.memory_score(mean_return)
+
     def judge(
         self, answers: NDArray[Any], targets: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -19,6 +19,7 @@ from agents.curve import Row, draw_curve
 from agents.evaluate import near_bound
 from agents.learners import Learner, make_learner
 from agents.settings import Settings
+from seqenvs import Bounds
 
 WINDOW = 1000  # episodes over which the mean return decides that training is over
 CHECKPOINT_SECONDS = 10.0
@@ -42,8 +43,10 @@ class Training:
     episodes: int = 0
     saved_steps: int = 0
 
-    def __post_init__(self) -> None:
-        self.bounds = self.learner.task.bounds
+    @property
+    def bounds(self) -> Bounds | None:
+        """What is reached without memory; None if it is not known."""
+        return self.learner.task.bounds
 
     @property
     def settings(self) -> Settings:
@@ -78,16 +81,15 @@ class Training:
         seconds = self.seconds + time.process_time() - began
         self.recent.extend(returns)
         self.episodes += len(returns)
-        mean_return, score = float(np.mean(returns)), None
-        if self.bounds is not None and self.bounds.needs_memory:
-            score = round(self.bounds.memory_score(mean_return), 6)
+        mean_return = float(np.mean(returns))
+        score = self.learner.task.memory_score(mean_return)
         row = Row(
             steps=self.learner.steps,
             seconds=round(seconds, 6),
             episodes=self.episodes,
             mean_return=round(mean_return, 6),
             success_rate=round(float(np.mean(successes)), 6),
-            memory_score=score,
+            memory_score=None if score is None else round(score, 6),
         )
         self.curve.append(row)
 

@@ -29,7 +29,7 @@ from tqdm import tqdm
 import seqenvs
 from agents.learners import make_learner
 from agents.presets import preset_settings
-from agents.run_folder import write
+from agents.run_folder import write, write_text
 from agents.settings import versions
 from agents.study import Result, machine, read_results
 
@@ -258,7 +258,7 @@ def main() -> None:
     results = list(read_results().values())
     study = study_cost(results, startup(), int(machine().split(", ")[1].split()[0]))
     text = page(measured, study, f"{made}; {machine()}; {args.rounds} rounds")
-    write(args.out, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(args.out, text)
     draw(measured, args.out.with_suffix(".png"))
     print(text)
 

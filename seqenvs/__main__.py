@@ -17,8 +17,8 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from seqenvs.bounds import answer_parts, known_bounds
-from seqenvs.command_line import assignments
+from seqenvs.bounds import known_bounds
+from seqenvs.command_line import add_assignments, assignments
 from seqenvs.env import SequenceEnv
 from seqenvs.oracle import Oracle
 from seqenvs.registration import IDS, full_id
@@ -108,13 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="which episodes; others every time if left out",
     )
-    one.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter, such as lag=4 or 'length=(3, 9)'; may be given several times",
-    )
+    add_assignments(one, "--set", "a parameter, such as lag=4 or 'length=(3, 9)'")
     show = commands.add_parser(
         "show",
         parents=[one],
@@ -196,20 +190,13 @@ def _show(arguments: argparse.Namespace) -> None:
 def _solve(env: SequenceEnv, seed: int | None) -> tuple[Trace, float]:
     """Have the oracle play an episode; gives what there is to be drawn, and the return."""
     oracle = Oracle.of(env)
-    inputs, targets, due, answers = [], [], [], []
     observation, _ = env.reset(seed=seed)
     state, total, terminated = None, 0.0, False
     while not terminated:
-        inputs.append(env.encode.decode(observation))
         action, state = oracle.predict(observation, state)
-        observation, reward, terminated, _, info = env.step(action)
+        observation, reward, terminated, _, _ = env.step(action)
         total += reward
-        targets.append(info["target"])
-        due.append(info["due"])
-        answers.append(action)
-    worth = answer_parts(np.array(due)[:, None])[:, 0]
-    name = env.spec.id if env.spec else type(env.problem).__name__
-    return Trace(name, env.problem, inputs, targets, due, worth, answers), total
+    return env.trace(), total
 
 
 def _check_picture(path: Path) -> None:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+def add_assignments(parser: argparse.ArgumentParser, flag: str, what: str) -> None:
+    """Let a command take ``NAME=VALUE`` any number of times; ``what`` is for its help."""
+    parser.add_argument(
+        flag,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"{what}; may be given several times",
+    )
 
 
 def assignments(flag: str, texts: Iterable[str]) -> dict[str, Any]:

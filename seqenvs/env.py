@@ -6,7 +6,6 @@ import copy
 import difflib
 import importlib
 import inspect
-import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -234,7 +233,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         else:
             action = self._as_array(action)
             target = target.copy()
-            score, right = self._judge(action, target)
+            score, right = self.problem.judge(action, target)
             reward = float(score * self._worth[time])
         due = self._due[time]
         if due and not right:
@@ -273,11 +272,19 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
                 "render() needs a render_mode: pass render_mode='ansi' or 'rgb_array' to make()"
             )
             return None
+        return render(self.trace(), self.render_mode)
+
+    def trace(self) -> Trace:
+        """The episode so far, to be drawn; answers are kept where there is a ``render_mode``.
+
+        Raises:
+            gymnasium.error.ResetNeeded: There is none yet.
+        """
         if not len(self._targets):
             raise ResetNeeded("there is no episode to draw yet: call reset() before render()")
         name = self.spec.id if self.spec else type(self.problem).__name__
         steps = slice(len(self._targets))
-        trace = Trace(
+        return Trace(
             name,
             self.problem,
             self._inputs[steps],
@@ -286,7 +293,6 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
             self._worth[steps],
             self._answers,
         )
-        return render(trace, self.render_mode)
 
     def _unroll(self, strip: Strip) -> list[tuple[Any, ...]]:
         """Each episode's inputs, observations, targets, due and worth, for reading step by step."""
@@ -332,15 +338,3 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
             if not low <= value <= high:  # nor is NaN
                 raise ValueError(said())
         return array.astype(space.dtype)
-
-    def _judge(self, answer: Any, target: Any) -> tuple[float, bool]:
-        """What ``problem.judge`` says of one answer, to the bit, without arrays where it can."""
-        if answer.dtype.kind == "i":
-            matches = sum(map(operator.eq, answer.tolist(), target.tolist()))
-            return matches / len(self._limits), matches == len(self._limits)
-        if len(self._limits) > 1:
-            score, right = self.problem.judge(answer, target)
-            return float(score), bool(right)
-        ((low, high),) = self._limits
-        distance = abs(answer.item() - target.item())
-        return max(0.0, 1.0 - distance / (high - low)), distance < self.problem.tolerance
