@@ -74,7 +74,7 @@ def test_a_node_that_dies_costs_nothing(cluster, tmp_path):
         seeds=[0, 1, 2],
         steps_without_preset=300,
         matrix=[{"id": "SeqEcho-v0", "kwargs": {"length": 3}, "agents": ["mlp"]}],
-        capacity=[{"agents": ["lru"], "steps": 100_000, "lengths": [12, 16]}],
+        capacity=[{"agents": ["lru"], "steps": 300_000, "lengths": [28, 32]}],
     )
     process = begin(tmp_path / "ray", suite, "--address", cluster.address)
     try:
