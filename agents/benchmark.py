@@ -238,7 +238,7 @@ def _beginnings(task: Task) -> Iterator[tuple[dict[str, Any], list[Any] | None]]
     batch = problem.batch(np.random.default_rng(SHOWN_SEED), SHOWN_EPISODES)
     for k, length in enumerate(batch.lengths.tolist()):
         inputs = batch.inputs[:length, k]
-        blank = (inputs == problem.shown.blank).reshape(length, -1).all(axis=1)
+        blank = (inputs == problem.input_spec.blank).reshape(length, -1).all(axis=1)
         shown = [None if empty else _plain(each) for each, empty in zip(inputs, blank, strict=True)]
         yield {"options": {"inputs": inputs.tolist()}}, shown
 

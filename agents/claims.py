@@ -30,7 +30,7 @@ from agents.study import (
 )
 from seqenvs import Bounds, batches
 from seqenvs.bounds import irwin_hall_cdf
-from seqenvs.supervised import find_problem
+from seqenvs.registration import find_problem
 
 DOCS = Path(__file__).parent.parent / "docs"
 SITE = "https://machinelearningmastery.com/"

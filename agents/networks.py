@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from seqenvs.problem import check_choice, check_int
+from seqenvs.validation import check_choice, check_int
 
 State = tuple[Tensor, ...]
 

@@ -40,7 +40,7 @@ from torch import Tensor, nn
 from agents.networks import init_gates
 from seqenvs import SequenceVectorEnv
 from seqenvs.adapters.sb3 import SequenceVecEnv
-from seqenvs.problem import check_choice
+from seqenvs.validation import check_choice
 
 States = tuple[Tensor, Tensor]
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from agents.networks import NETWORKS, Gates, option
-from seqenvs.problem import check_choice, check_int
+from seqenvs.validation import check_choice, check_int
 
 RECURRENT_PPO = "recurrent_ppo"
 AGENTS = (RECURRENT_PPO, *NETWORKS)

@@ -18,7 +18,7 @@ from agents.learners import make_learner
 from agents.presets import Preset, find_preset
 from agents.settings import AGENTS, RECURRENT_PPO, Settings, check_positive, make_options
 from agents.task import Task, find_task
-from seqenvs.problem import check_choice, check_int
+from seqenvs.validation import check_choice, check_int
 
 SUITES = Path(__file__).with_name("suites.json")
 BUDGETS = ("steps", "seconds")  # of a sweep

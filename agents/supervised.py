@@ -17,8 +17,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from agents.networks import NetworkOptions, make_network
-from seqenvs.problem import check_int, judge
-from seqenvs.supervised import Samples
+from seqenvs.dataset import Samples
+from seqenvs.scoring import judge
+from seqenvs.validation import check_int
 
 LEAST_RATE = 0.01  # where annealing ends, as a part of the first step size
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from agents.supervised import answer_of, samples_from_env
 from seqenvs import Bounds, Problem, SequenceEnv, batches
 from seqenvs.bounds import known_bounds
-from seqenvs.problem import judge
-from seqenvs.supervised import Samples
+from seqenvs.dataset import Samples
+from seqenvs.scoring import judge
 
 MOST_STEPS = 10_000  # of the episode that is played to know an environment
 

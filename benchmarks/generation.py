@@ -52,7 +52,7 @@ def floor(problem: seqenvs.Problem, size: int, encoding: str) -> Source:
     differ = np.flatnonzero((many != many[0]).reshape(*many.shape[:2], -1).any(axis=(0, 2)))
     drawn = slice(differ[0], differ[-1] + 1) if len(differ) else slice(0)
     X[:, drawn] = 0
-    shown, shape, rng = problem.shown, X[:, drawn].shape, np.random.default_rng(0)
+    shown, shape, rng = problem.input_spec, X[:, drawn].shape, np.random.default_rng(0)
     starts = np.arange(0, X.size, X[0, 0].size).reshape(X.shape[:2])[:, drawn]
     while True:
         fresh = X.copy()

@@ -11,8 +11,8 @@ import gymnasium
 import numpy as np
 
 import seqenvs
-from seqenvs.problem import check_int
 from seqenvs.testing import check_problem
+from seqenvs.validation import check_int
 
 
 @dataclass(kw_only=True)
@@ -26,7 +26,7 @@ class NBack(seqenvs.Problem):
         check_int("n", self.n, 1)
         check_int("length", self.length, self.n + 1)
         self.num_inputs = self.length, self.length
-        self.shown, self.answers = seqenvs.Symbols(4), gymnasium.spaces.Discrete(2)
+        self.input_spec, self.answers = seqenvs.Symbols(4), gymnasium.spaces.Discrete(2)
 
     def draw(self, rng, num_inputs):
         inputs = rng.integers(4, size=(self.length, len(num_inputs)))

@@ -2,18 +2,18 @@
 
 from seqenvs import problems
 from seqenvs.bounds import Bounds
+from seqenvs.dataset import batches
 from seqenvs.env import SequenceEnv
 from seqenvs.oracle import Oracle
-from seqenvs.problem import Batch, Problem, Symbols, Values
+from seqenvs.problem import EpisodeBatch, Problem, Symbols, Values
 from seqenvs.registration import register, register_all
-from seqenvs.supervised import batches
 from seqenvs.vector_env import SequenceVectorEnv
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Batch",
     "Bounds",
+    "EpisodeBatch",
     "Oracle",
     "Problem",
     "SequenceEnv",

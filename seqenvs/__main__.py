@@ -352,7 +352,7 @@ def _allowed(space: spaces.Space[Any]) -> str:
 
 
 def _shown(problem: Problem, value: Any) -> str:
-    if (value == problem.shown.blank).all():
+    if (value == problem.input_spec.blank).all():
         return "_ (blank)"
     return " ".join(f"{number:.4g}" for number in np.atleast_1d(value).tolist())
 

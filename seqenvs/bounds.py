@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from gymnasium import spaces
 
+from seqenvs.scoring import answer_parts
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from seqenvs.problem import Batch, Problem
+    from seqenvs.problem import EpisodeBatch, Problem
 
 
 @dataclass(frozen=True)
@@ -59,26 +61,8 @@ def known_bounds(problem: Problem) -> Bounds | None:
         return None
 
 
-def answer_parts(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """What each due answer is worth: one divided by the number due in its episode.
-
-    The parts are multiples of 2**-53, so that they add up without rounding, in any order, and
-    an episode answered rightly returns exactly 1, not 0.9999999999999999.
-
-    Args:
-        mask: (T, B) bool, True where an answer is due; at least one in each column.
-
-    Returns:
-        (T, B) float64, 0 where none is due; every column's sum is exactly 1.
-    """
-    count = mask.cumsum(axis=0)
-    parts: NDArray[np.float64] = np.rint(count / count[-1:] * 2.0**53) * 2.0**-53
-    parts[1:] -= parts[:-1].copy()
-    return parts
-
-
 def enumerated_bounds(
-    problem: Problem, batch: Batch, probability: ArrayLike | None = None
+    problem: Problem, batch: EpisodeBatch, probability: ArrayLike | None = None
 ) -> Bounds:
     """Exact bounds of a problem from all the episodes that it can draw.
 
@@ -99,9 +83,9 @@ def enumerated_bounds(
     symbol = symbol.reshape(-1)  # numpy 2.0 shaped it otherwise
     target = np.atleast_2d(batch.targets[time, column].T).T
     return Bounds(
-        chance=_chance(problem.answers, target, worth),
-        memoryless=_best(problem.answers, symbol, target, worth),
-        clock=_best(problem.answers, symbol + time * (symbol.max() + 1), target, worth),
+        chance=_chance(problem.action_space, target, worth),
+        memoryless=_best(problem.action_space, symbol, target, worth),
+        clock=_best(problem.action_space, symbol + time * (symbol.max() + 1), target, worth),
     )
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
-import importlib
-import inspect
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -14,84 +11,18 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
-from seqenvs.encoding import Encoding
-from seqenvs.observation import make_observation
-from seqenvs.problem import Problem, check_choice, check_int
+from seqenvs.episodes import EpisodeStream, Strip, lay_out
+from seqenvs.observations import Encoding, make_observation
+from seqenvs.problem import Problem
+from seqenvs.registration import make_problem
 from seqenvs.rendering import RENDER_MODES, Trace, render
-from seqenvs.tape import EpisodeStream, Strip, lay_out
+from seqenvs.validation import check_choice, check_int
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 _STEPS_AHEAD = 1 << 10
-_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 OWN_KEYWORDS = ("encoding", "extras", "stack_size", "render_mode")
-
-
-def make_problem(
-    problem: Problem | type[Problem] | str,
-    parameters: dict[str, Any],
-    own: tuple[str, ...] = ("encoding", "seed"),
-) -> Problem:
-    """Make a problem from an instance, or from a class or its ``"module:Class"`` and parameters.
-
-    Args:
-        problem: Any of these.
-        parameters: Of the class.
-        own: The keywords that the caller takes itself, for messages; those of what reads a problem
-            as data if left out.
-
-    Raises:
-        TypeError: Not a problem, a parameter that it does not have, or one of a wrong type.
-        ValueError: A parameter out of range.
-    """
-    if isinstance(problem, Problem):
-        if parameters:
-            name = next(iter(parameters))
-            raise TypeError(
-                f"{name!r} can't be given beside a problem made already, {problem}"
-                f"{_did_you_mean(name, own)}"
-            )
-        return problem
-    if isinstance(problem, str):
-        problem = _find_class(problem)
-    if not (isinstance(problem, type) and issubclass(problem, Problem)):
-        raise TypeError(
-            "problem must be a seqenvs.Problem, its class, or 'module:Class' of one, got "
-            f"{problem!r}"
-        )
-    taken = inspect.signature(problem).parameters.values()
-    known = (*(one.name for one in taken if one.kind not in _VARIADIC), *own)
-    for name in parameters:
-        if name not in known and not any(one.kind == one.VAR_KEYWORD for one in taken):
-            raise TypeError(
-                # In Python's words, which TorchRL's GymEnv looks for before it tries without.
-                f"{problem.__name__} got an unexpected keyword argument {name!r}"
-                f"{_did_you_mean(name, known)}; known here are {', '.join(known)}"
-            )
-    return problem(**parameters)
-
-
-def _did_you_mean(name: str, known: tuple[str, ...]) -> str:
-    """A hint at what may have been meant, or nothing."""
-    close = difflib.get_close_matches(name, known, 1, 0.65)  # autoreset_mode is no render_mode
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _find_class(path: str) -> Any:
-    """What ``"module:Class"`` names."""
-    allowed = "problem must be 'module:Class', a class or an instance"
-    module, _, name = path.partition(":")
-    if not (module and name):
-        raise ValueError(f"{allowed}, got {path!r}")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except ModuleNotFoundError as error:
-        if not f"{module}.".startswith(f"{error.name}."):
-            raise  # the module is there, and needs one that is not
-        raise ValueError(f"{allowed}, got {path!r}: there is no module {error.name!r}") from error
-    except AttributeError as error:
-        raise ValueError(f"{allowed}, got {path!r}: {error}") from error
 
 
 def span(low: Any, high: Any) -> str:
@@ -123,9 +54,9 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
 
     Args:
         problem: A `Problem`, its class, or ``"module:Class"``.
-        encoding: How symbols are shown, see `seqenvs.encoding.Encoding`.
+        encoding: How symbols are shown, see `seqenvs.observations.Encoding`.
         extras: What is observed beside the input: ``"previous_action"``, ``"previous_reward"``,
-            ``"time_step"``, ``"episode_start"``; see `seqenvs.observation.Observation`.
+            ``"time_step"``, ``"episode_start"``; see `seqenvs.observations.Observation`.
         stack_size: How many of the last observations are observed at once.
         render_mode: ``"ansi"``, ``"rgb_array"`` or None.
         **parameters: Passed to the problem's class.
@@ -144,11 +75,11 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         **parameters: Any,
     ) -> None:
         self.problem = make_problem(problem, parameters, OWN_KEYWORDS)
-        self.encode = Encoding(self.problem.shown, encoding)
+        self.encode = Encoding(self.problem.input_spec, encoding)
         self._observation = make_observation(self.problem, self.encode, 1, extras, stack_size)
         self.render_mode = check_choice("render_mode", render_mode, (None, *RENDER_MODES))
         self.observation_space = (self._observation or self.encode).space
-        self.action_space = copy.deepcopy(self.problem.answers)  # with a seed of its own
+        self.action_space = copy.deepcopy(self.problem.action_space)  # with a seed of its own
         self._num_answers: int | None = None
         self._limits: list[tuple[Any, Any]] = []  # of the answer's components, where it has any
         if isinstance(self.action_space, spaces.Discrete):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from seqenvs.encoding import Encoding
+from seqenvs.observations import Encoding
 from seqenvs.problem import Problem
 
 
@@ -24,7 +24,7 @@ class Oracle:
 
     def __init__(self, problem: Problem, encoding: str = "one_hot") -> None:
         self.problem = problem
-        self.encode = Encoding(problem.shown, encoding)
+        self.encode = Encoding(problem.input_spec, encoding)
 
     @classmethod
     def of(cls, env: Any) -> Oracle:
@@ -61,7 +61,7 @@ class Oracle:
         history, time = state[0].copy(), state[1].copy()
         if episode_start is not None:
             begins = np.broadcast_to(np.asarray(episode_start, bool), size)
-            history[:, begins] = self.problem.shown.blank
+            history[:, begins] = self.problem.input_spec.blank
             time[begins] = 0
         now = np.minimum(time, steps - 1)  # the blank after the end is no step
         columns = np.arange(size)
@@ -73,11 +73,11 @@ class Oracle:
 
     def _valid(self, targets: Any) -> Any:
         """Where no answer is due, a target may be any number; bring it into the space."""
-        space = self.problem.answers
+        space = self.problem.action_space
         if isinstance(space, spaces.Box):
             return targets.clip(space.low, space.high).astype(space.dtype)
         most = space.n if isinstance(space, spaces.Discrete) else space.nvec
         return targets.clip(0, most - 1).astype(space.dtype)
 
     def _blank(self, steps: int, shown: Any) -> Any:
-        return np.full((steps, *shown.shape), self.problem.shown.blank, shown.dtype)
+        return np.full((steps, *shown.shape), self.problem.input_spec.blank, shown.dtype)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
+import importlib
+import inspect
 from typing import Any
 
 import gymnasium
 from gymnasium.envs.registration import find_highest_version, get_env_id, parse_env_id
+
+from seqenvs.problem import Problem
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 # id: (problem, parameters that differ from the problem's own defaults). Levels are rows; the bare
 # id is the easiest, whose parameters are the defaults.
@@ -82,3 +89,96 @@ def full_id(id: str) -> str:
     if version is None:
         version = find_highest_version(namespace, name)
     return get_env_id(namespace, name, version)
+
+
+def make_problem(
+    problem: Problem | type[Problem] | str,
+    parameters: dict[str, Any],
+    own: tuple[str, ...] = ("encoding", "seed"),
+) -> Problem:
+    """Make a problem from an instance, or from a class or its ``"module:Class"`` and parameters.
+
+    Args:
+        problem: Any of these.
+        parameters: Of the class.
+        own: The keywords that the caller takes itself, for messages; those of what reads a problem
+            as data if left out.
+
+    Raises:
+        TypeError: Not a problem, a parameter that it does not have, or one of a wrong type.
+        ValueError: A parameter out of range.
+    """
+    if isinstance(problem, Problem):
+        if parameters:
+            name = next(iter(parameters))
+            raise TypeError(
+                f"{name!r} can't be given beside a problem made already, {problem}"
+                f"{_did_you_mean(name, own)}"
+            )
+        return problem
+    if isinstance(problem, str):
+        problem = _find_class(problem)
+    if not (isinstance(problem, type) and issubclass(problem, Problem)):
+        raise TypeError(
+            "problem must be a seqenvs.Problem, its class, or 'module:Class' of one, got "
+            f"{problem!r}"
+        )
+    taken = inspect.signature(problem).parameters.values()
+    known = (*(one.name for one in taken if one.kind not in _VARIADIC), *own)
+    for name in parameters:
+        if name not in known and not any(one.kind == one.VAR_KEYWORD for one in taken):
+            raise TypeError(
+                # In Python's words, which TorchRL's GymEnv looks for before it tries without.
+                f"{problem.__name__} got an unexpected keyword argument {name!r}"
+                f"{_did_you_mean(name, known)}; known here are {', '.join(known)}"
+            )
+    return problem(**parameters)
+
+
+def _did_you_mean(name: str, known: tuple[str, ...]) -> str:
+    """A hint at what may have been meant, or nothing."""
+    close = difflib.get_close_matches(name, known, 1, 0.65)  # autoreset_mode is no render_mode
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _find_class(path: str) -> Any:
+    """What ``"module:Class"`` names."""
+    allowed = "problem must be 'module:Class', a class or an instance"
+    module, _, name = path.partition(":")
+    if not (module and name):
+        raise ValueError(f"{allowed}, got {path!r}")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise  # the module is there, and needs one that is not
+        raise ValueError(f"{allowed}, got {path!r}: there is no module {error.name!r}") from error
+    except AttributeError as error:
+        raise ValueError(f"{allowed}, got {path!r}: {error}") from error
+
+
+def find_problem(problem: str | Problem | type[Problem], parameters: dict[str, Any]) -> Problem:
+    """The problem of an environment's id, or what `seqenvs.env.make_problem` makes of the rest.
+
+    An id may name its module, as for ``gymnasium.make``: ``"seqenvs:SeqEcho-v0"``.
+    """
+    if isinstance(problem, str):
+        module, _, name = problem.partition(":")
+        if module and name and not name.isidentifier():  # an id, which its module registers
+            try:
+                importlib.import_module(module)
+            except ModuleNotFoundError as error:
+                raise ValueError(f"problem must be an id, got {problem!r}: {error}") from error
+            problem = name
+    if isinstance(problem, str) and ":" not in problem:
+        problem = full_id(problem)
+    if isinstance(problem, str) and problem in gymnasium.registry:
+        defaults = {**gymnasium.spec(problem).kwargs, **parameters}
+        if "problem" not in defaults:
+            raise ValueError(
+                f"problem must be an id that seqenvs.register registered, got {problem!r}"
+            )
+        return make_problem(defaults.pop("problem"), defaults)
+    if isinstance(problem, str) and ":" not in problem:
+        gymnasium.spec(problem)  # raises the error that names the ids which come close
+    return make_problem(problem, parameters)

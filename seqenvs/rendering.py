@@ -138,7 +138,7 @@ def _shown_steps(trace: Trace) -> int:
 
 def _lanes(trace: Trace, steps: range) -> list[_Lane]:
     """What may be seen at these steps: inputs up to the cursor, targets and answers before it."""
-    shown, answer = trace.problem.shown, _answer_kind(trace.problem)
+    shown, answer = trace.problem.input_spec, _answer_kind(trace.problem)
     now, length = len(trace.answers), len(trace.inputs)
     inputs, targets, answers = [], [], []
     for t in steps:
@@ -155,7 +155,7 @@ def _lanes(trace: Trace, steps: range) -> list[_Lane]:
         targets.append(pair[0])
         answers.append(pair[1])
     features = getattr(shown, "features", 1)
-    components = (trace.problem.answers.shape or (1,))[0]
+    components = (trace.problem.action_space.shape or (1,))[0]
     return [
         _Lane("input", shown, features, inputs),
         _Lane("target", answer, components, targets),
@@ -164,7 +164,7 @@ def _lanes(trace: Trace, steps: range) -> list[_Lane]:
 
 
 def _answer_kind(problem: Problem) -> Symbols | Values:
-    space = problem.answers
+    space = problem.action_space
     if isinstance(space, spaces.Box):
         return Values(float(space.low.min()), float(space.high.max()))
     return Symbols(int(np.max(space.n if isinstance(space, spaces.Discrete) else space.nvec)))
@@ -181,7 +181,7 @@ class _Judged(NamedTuple):
 def _judged(trace: Trace) -> _Judged:
     targets = np.asarray(trace.targets)[: len(trace.answers)]
     answers = np.reshape(trace.answers, targets.shape)
-    score, right = trace.problem.judge(answers, targets.astype(trace.problem.answers.dtype))
+    score, right = trace.problem.judge(answers, targets.astype(trace.problem.action_space.dtype))
     worth = np.asarray(trace.worth, np.float64)[: len(targets)]
     return _Judged(float((score * worth).sum()), score.tolist(), right.tolist())
 
@@ -211,7 +211,7 @@ def _digits(kind: Symbols | Values) -> int:
 
 def _in_part(problem: Problem) -> bool:
     """Whether an answer can be right in part, so that its score says more than its verdict."""
-    return not isinstance(problem.answers, spaces.Discrete)
+    return not isinstance(problem.action_space, spaces.Discrete)
 
 
 _LABEL = 12  # the width of a line's label
@@ -219,7 +219,11 @@ _LABEL = 12  # the width of a line's label
 
 def _cell_width(trace: Trace) -> int:
     problem = trace.problem
-    digits = _digits(problem.shown), _digits(_answer_kind(problem)), len(str(problem.num_steps[1]))
+    digits = (
+        _digits(problem.input_spec),
+        _digits(_answer_kind(problem)),
+        len(str(problem.num_steps[1])),
+    )
     return 2 + max(*digits, len("0.00" if _in_part(problem) else "ok"))
 
 

@@ -16,11 +16,11 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from seqenvs.bounds import Bounds, known_bounds
-from seqenvs.encoding import ENCODINGS
 from seqenvs.env import SequenceEnv
+from seqenvs.episodes import EpisodeStream
+from seqenvs.observations import ENCODINGS
 from seqenvs.oracle import Oracle
-from seqenvs.problem import Batch, Problem, Symbols, Values
-from seqenvs.tape import EpisodeStream
+from seqenvs.problem import EpisodeBatch, Problem, Symbols, Values
 from seqenvs.vector_env import SequenceVectorEnv
 
 
@@ -59,7 +59,7 @@ def check_problem(problem: Problem, *, episodes: int = 64, seed: int = 0) -> Non
         check_streams(problem, mode, seed=seed)
 
 
-def check_causal(problem: Problem, batch: Batch, rng: np.random.Generator) -> None:
+def check_causal(problem: Problem, batch: EpisodeBatch, rng: np.random.Generator) -> None:
     """Check that no answer that is due depends on what has not been shown yet.
 
     Everything after each due step is replaced, by other episodes and by blanks, and the episode is
@@ -69,7 +69,7 @@ def check_causal(problem: Problem, batch: Batch, rng: np.random.Generator) -> No
     for time in np.flatnonzero(batch.mask.any(axis=1)):
         due = batch.mask[time]
         future = batch.inputs[time + 1 :]
-        blank = np.full_like(future, problem.shown.blank)
+        blank = np.full_like(future, problem.input_spec.blank)
         for other in (future[:, rng.permutation(size)], blank):
             inputs = np.concatenate([batch.inputs[: time + 1], other])
             now = np.full(size, np.clip(time + 1, *problem.num_steps))
@@ -373,10 +373,10 @@ def _check_attributes(problem: Problem) -> None:
         assert hasattr(problem, name), (
             f"{name} must be set in {type(problem).__name__} or its constructor, got nothing"
         )
-    assert isinstance(problem.shown, (Symbols, Values)), (
-        f"shown must be Symbols(n) or Values(...), got {problem.shown!r}"
+    assert isinstance(problem.input_spec, (Symbols, Values)), (
+        f"shown must be Symbols(n) or Values(...), got {problem.input_spec!r}"
     )
-    space = problem.answers
+    space = problem.action_space
     assert isinstance(space, (spaces.Discrete, spaces.MultiDiscrete, spaces.Box)), (
         f"answers must be Discrete, MultiDiscrete or Box, got {space!r}"
     )
@@ -441,14 +441,14 @@ def _check_draw(problem: Problem, episodes: int, seed: int) -> tuple[Any, Any]:
             "draw must draw from the generator that it is given, but left it as it was, and gave "
             "episodes that differ"
         )
-    padded = np.full((int(lengths.max()), *drawn.shape[1:]), problem.shown.blank, drawn.dtype)
+    padded = np.full((int(lengths.max()), *drawn.shape[1:]), problem.input_spec.blank, drawn.dtype)
     padded[: len(drawn)][shown] = drawn[shown]
     return padded, count
 
 
 def _check_drawn(problem: Problem, drawn: Any, count: Any) -> None:
     """Check the shape of what draw gave, its dtype, and that it can be shown."""
-    shown = problem.shown
+    shown = problem.input_spec
     wide = (shown.features,) if shown.features > 1 else ()
     symbols = isinstance(shown, Symbols)
     _check_array("draw", drawn, (int(count.max()), len(count), *wide), "iu" if symbols else "f")
@@ -501,7 +501,7 @@ def _answers(problem: Problem, inputs: Any, lengths: Any) -> tuple[Any, Any]:
         + (f" of {', '.join(type(one).__name__ for one in pair)}" if arrays else "")
     )
     targets, mask = pair
-    space = problem.answers
+    space = problem.action_space
     whole = not isinstance(space, spaces.Box)
     shape = steps, size, *(() if isinstance(space, spaces.Discrete) else space.shape)
     assert targets.shape == shape, (
@@ -531,12 +531,13 @@ def _check_answer(problem: Problem, inputs: Any, lengths: Any) -> None:
         f"{late[0, 1]}, which has {lengths[late[0, 1]]} steps"
     )
     for time, column in np.argwhere(mask):
-        target = targets[time, column].astype(problem.answers.dtype)
-        assert target in problem.answers, (
-            f"targets must be in {problem.answers} where due, got {targets[time, column]} at step "
+        target = targets[time, column].astype(problem.action_space.dtype)
+        assert target in problem.action_space, (
+            f"targets must be in {problem.action_space} where due, "
+            f"got {targets[time, column]} at step "
             f"{time} of episode {column}"
         )
-    below = np.full((1, *inputs.shape[1:]), problem.shown.blank, inputs.dtype)
+    below = np.full((1, *inputs.shape[1:]), problem.input_spec.blank, inputs.dtype)
     longer = np.concatenate([inputs, below])  # environments leave a blank row below
     for shown, wrong in (
         (inputs, "be pure, but answered the same inputs differently when asked again"),

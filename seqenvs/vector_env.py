@@ -13,12 +13,13 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from seqenvs.encoding import Encoding
-from seqenvs.env import OWN_KEYWORDS, SequenceEnv, given_inputs, make_problem, span
-from seqenvs.observation import Observation, make_observation
-from seqenvs.problem import Problem, check_choice, check_int
+from seqenvs.env import OWN_KEYWORDS, SequenceEnv, given_inputs, span
+from seqenvs.episodes import EpisodeStream, Strip, Tape, lay_out
+from seqenvs.observations import Encoding, Observation, make_observation
+from seqenvs.problem import Problem
+from seqenvs.registration import make_problem
 from seqenvs.rendering import RENDER_MODES, Trace, render
-from seqenvs.tape import EpisodeStream, Strip, Tape, lay_out
+from seqenvs.validation import check_choice, check_int
 
 _INT64 = np.dtype(np.int64)
 _FLOAT64 = np.dtype(np.float64)
@@ -58,7 +59,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
     Args:
         problem: A `Problem`, its class, or ``"module:Class"``.
         num_envs: Number of streams.
-        encoding: How symbols are shown, see `seqenvs.encoding.Encoding`.
+        encoding: How symbols are shown, see `seqenvs.observations.Encoding`.
         extras: What is observed beside the input, as for `seqenvs.SequenceEnv`.
         stack_size: How many of the last observations are observed at once.
         autoreset_mode: Gymnasium's, as the enum or its value: ``"NextStep"``, ``"SameStep"`` or
@@ -88,7 +89,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         own = ("num_envs", *OWN_KEYWORDS, "autoreset_mode")
         self.problem = make_problem(problem, parameters, own)
         self.num_envs = check_int("num_envs", num_envs, 1)
-        self.encode = Encoding(self.problem.shown, encoding)
+        self.encode = Encoding(self.problem.input_spec, encoding)
         self.render_mode = check_choice("render_mode", render_mode, (None, *RENDER_MODES))
         if not isinstance(autoreset_mode, AutoresetMode):
             modes = [mode.value for mode in AutoresetMode]
@@ -100,7 +101,9 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         )
         self.open_loop = self._observation is None or self._observation.open_loop
         self.single_observation_space = (self._observation or self.encode).space
-        self.single_action_space = copy.deepcopy(self.problem.answers)  # with a seed of its own
+        self.single_action_space = copy.deepcopy(
+            self.problem.action_space
+        )  # with a seed of its own
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._action_dtype = self.action_space.dtype
@@ -451,7 +454,9 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 final.flat[place] = rows[place]
             return final
         shape = len(where), *self._tape.window.inputs.shape[2:]  # type: ignore[union-attr]
-        blanks = self.encode(np.full(shape, self.problem.shown.blank, self.problem.shown.dtype))
+        blanks = self.encode(
+            np.full(shape, self.problem.input_spec.blank, self.problem.input_spec.dtype)
+        )
         for place, blank in zip(
             where, blanks.tolist() if blanks.ndim == 1 else blanks, strict=True
         ):
@@ -547,7 +552,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         if inputs is None:
             return None
         steps = self.problem.num_steps[1] + 1
-        if _depth(inputs) <= 1 + (self.problem.shown.features > 1):
+        if _depth(inputs) <= 1 + (self.problem.input_spec.features > 1):
             return Strip.join([lay_out(self.problem.episode(inputs, steps))] * self.num_envs)
         if len(inputs) != self.num_envs:
             raise ValueError(

@@ -23,9 +23,9 @@ from stable_baselines3.common.vec_env import (
 
 import seqenvs
 from seqenvs.adapters.sb3 import SequenceVecEnv, make_sb3_env
+from seqenvs.episodes import EpisodeStream
 from seqenvs.oracle import Oracle
 from seqenvs.registration import IDS
-from seqenvs.tape import EpisodeStream
 
 CASES = [(id, {}) for id in IDS] + [
     ("SeqEcho-v0", {"encoding": "index"}),

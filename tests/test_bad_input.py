@@ -20,11 +20,13 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from seqenvs import SequenceEnv, SequenceVectorEnv, batches, problems, register
-from seqenvs.encoding import ENCODINGS
-from seqenvs.problem import MOST_SYMBOLS, Problem, Symbols, Values, check_choice, check_int
+from seqenvs.observations import ENCODINGS
+from seqenvs.problem import Problem, Symbols, Values
 from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
 from seqenvs.rendering import RENDER_MODES
+from seqenvs.sampling import MOST_SYMBOLS
 from seqenvs.testing import check_problem
+from seqenvs.validation import check_choice, check_int
 
 ONE, MANY = "one_to_one", "many_to_one"
 MODES = [mode.value for mode in AutoresetMode]
@@ -392,7 +394,7 @@ def test_an_unknown_keyword_is_refused_with_those_that_are_known(face, parameter
 class Plain(Problem):
     """A problem without parameters."""
 
-    shown, answers, num_inputs = Symbols(2), Echo(num_symbols=2).answers, (3, 3)
+    input_spec, action_space, num_inputs = Symbols(2), Echo(num_symbols=2).answers, (3, 3)
 
     def draw(self, rng, num_inputs):
         return rng.integers(0, 2, (3, len(num_inputs)))
@@ -1426,5 +1428,5 @@ def recordings(draw):
 def test_whatever_a_constructor_takes_is_a_sound_problem(valid, data):
     problem = data.draw(valid)
     assert isinstance(problem, Problem)
-    assert isinstance(problem.shown, (Symbols, Values))
+    assert isinstance(problem.input_spec, (Symbols, Values))
     check_problem(problem, episodes=8)

@@ -13,10 +13,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from seqenvs.bounds import Bounds, answer_parts, enumerated_bounds, irwin_hall_cdf
+from seqenvs.bounds import Bounds, enumerated_bounds, irwin_hall_cdf
 from seqenvs.problem import Problem, Symbols
 from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
 from seqenvs.registration import IDS
+from seqenvs.scoring import answer_parts
 from tests.variants import VARIANTS
 
 MANY = "many_to_one"
@@ -90,7 +91,7 @@ def fit(problem, batch, group, num_groups):
     worth = (1 / batch.mask.sum(axis=0))[column]
     best = np.zeros((num_groups, target.shape[1]), target.dtype)
     for k, values in enumerate(target.T):
-        if isinstance(problem.answers, spaces.Box):
+        if isinstance(problem.action_space, spaces.Box):
             order = np.lexsort([values, group])
             for members in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
                 upto = worth[members].cumsum()
@@ -115,7 +116,7 @@ def fitted_return(problem, clock, bins=None):
 def test_uniformly_random_answers_return_chance(problem):
     batch = sample(problem, 3)
     asked = int(batch.mask.sum())
-    space = problem.answers
+    space = problem.action_space
     rng = np.random.default_rng(4)
     if isinstance(space, spaces.Box):
         answers = rng.uniform(space.low, space.high, (asked, *space.shape))
@@ -150,7 +151,7 @@ def test_the_policy_fitted_to_a_fine_histogram_of_real_values_comes_near_the_bou
 
 def all_sequences(problem: Problem):
     """Every sequence of independent symbols, and how likely each is."""
-    n = problem.shown.n
+    n = problem.input_spec.n
     low, high = problem.num_inputs
     inputs, counts, probability = [], [], []
     for count in range(low, high + 1):
@@ -210,7 +211,7 @@ def test_recall_of_a_random_middle_equals_the_enumeration_of_every_sequence(leng
     for count in range(low, high + 1):
         columns = np.indices([3] + [middle] * (count - 1)).reshape(count, -1) + int(overlap)
         columns[0] += middle - overlap
-        padded = np.full((high, columns.shape[1]), problem.shown.blank)
+        padded = np.full((high, columns.shape[1]), problem.input_spec.blank)
         padded[:count] = columns
         inputs.append(padded)
         counts.append(np.full(columns.shape[1], count))

@@ -8,7 +8,7 @@ import pytest
 from gymnasium.wrappers import RescaleAction
 from stable_baselines3.common.env_checker import check_env
 
-from seqenvs.encoding import ENCODINGS
+from seqenvs.observations import ENCODINGS
 from seqenvs.registration import IDS
 
 

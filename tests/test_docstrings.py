@@ -47,9 +47,9 @@ def check_trace(cls, text):
     assert {"time step", "input", "target", "due"} <= set(rows)
     assert set(rows) - {"time step", "input", "target", "due"} <= set(EXTRA)
 
-    inputs = [problem.shown.blank if cell == "_" else float(cell) for cell in rows["input"]]
-    kind = problem.shown.dtype.kind
-    given = np.array(inputs).astype(problem.shown.dtype if kind == "u" else float)
+    inputs = [problem.input_spec.blank if cell == "_" else float(cell) for cell in rows["input"]]
+    kind = problem.input_spec.dtype.kind
+    given = np.array(inputs).astype(problem.input_spec.dtype if kind == "u" else float)
     batch = problem.episode(given)
     steps = int(batch.lengths[0])
     due = batch.mask[:, 0]

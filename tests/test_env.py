@@ -13,8 +13,8 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env, data_equivalence
 
 import seqenvs
-from seqenvs.encoding import ENCODINGS
 from seqenvs.env import SequenceEnv
+from seqenvs.observations import ENCODINGS
 from seqenvs.oracle import Oracle
 from seqenvs.problems import Copy, Echo, NextValue
 from seqenvs.registration import IDS

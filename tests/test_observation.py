@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import FrameStackObservation, TimeAwareObservation
 
 from seqenvs.env import SequenceEnv
-from seqenvs.observation import EXTRAS
+from seqenvs.observations import EXTRAS
 from seqenvs.oracle import Oracle
 from seqenvs.problem import Problem
 from seqenvs.problems import Copy, Echo, NextValue, Recall, Recorded

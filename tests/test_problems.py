@@ -9,9 +9,10 @@ from gymnasium import spaces
 
 from seqenvs.bounds import Bounds
 from seqenvs.env import SequenceEnv
-from seqenvs.problem import Problem, Symbols, Values, draw_symbols
+from seqenvs.problem import Problem, Symbols, Values
 from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall
 from seqenvs.registration import IDS
+from seqenvs.sampling import draw_symbols
 from seqenvs.testing import check_problem
 from tests.variants import VARIANTS
 
@@ -59,7 +60,7 @@ TUTORIAL = [
 
 @pytest.mark.parametrize(("problem", "shown", "right"), TUTORIAL, ids=str)
 def test_tutorial_through_answer(problem: Problem, shown: list, right: list) -> None:
-    blanks = [problem.shown.blank] * problem.delay(len(shown))
+    blanks = [problem.input_spec.blank] * problem.delay(len(shown))
     inputs = np.array([*shown, *blanks])[:, None]
     targets, mask = problem.answer(inputs, np.array([len(inputs)]))
     assert targets[mask].ravel().tolist() == np.ravel(right).tolist()
@@ -71,7 +72,7 @@ def test_tutorial_through_an_episode(
     problem: Problem, shown: list, right: list, with_blanks: bool
 ) -> None:
     env = SequenceEnv(problem)
-    blanks = [problem.shown.blank] * (problem.delay(len(shown)) if with_blanks else 0)
+    blanks = [problem.input_spec.blank] * (problem.delay(len(shown)) if with_blanks else 0)
     observation, _ = env.reset(seed=0, options={"inputs": [*shown, *blanks]})
     seen, answered, total, terminated = [], [], 0.0, False
     while not terminated:
@@ -84,7 +85,7 @@ def test_tutorial_through_an_episode(
         if info["due"]:
             answered.append(np.asarray(info["target"]).tolist())
     assert np.allclose(seen[: len(shown)], shown, atol=1e-6)
-    assert env.encode.decode(observation) == problem.shown.blank
+    assert env.encode.decode(observation) == problem.input_spec.blank
     assert np.allclose(np.ravel(answered), np.ravel(right), atol=1e-6)
     assert total == 1
     assert info["is_success"]
@@ -109,7 +110,7 @@ def test_contract_of_every_framing(problem: Problem) -> None:
 class Parity(Problem):
     """A sound problem, for which the tests below get one thing wrong."""
 
-    shown, answers, num_inputs = Symbols(2), spaces.Discrete(2), (8, 8)
+    input_spec, action_space, num_inputs = Symbols(2), spaces.Discrete(2), (8, 8)
 
     def draw(self, rng, num_inputs):
         return draw_symbols(rng, 2, (int(num_inputs.max()), len(num_inputs)))
@@ -189,7 +190,7 @@ def spoil(draw, place, value, dtype=None):
     """A draw in which one value is another."""
 
     def spoilt(self, rng, num_inputs):
-        drawn = draw(self, rng, num_inputs).astype(dtype or self.shown.dtype)
+        drawn = draw(self, rng, num_inputs).astype(dtype or self.input_spec.dtype)
         drawn[place] = value
         return drawn
 

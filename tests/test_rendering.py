@@ -13,15 +13,7 @@ from PIL import ImageDraw
 from seqenvs.problem import Values
 from seqenvs.problems import Classify, Copy, Echo, NextValue
 from seqenvs.registration import IDS
-from seqenvs.rendering import (
-    RENDER_MODES,
-    Trace,
-    _colour,
-    _tile,
-    render,
-    whole_picture,
-    whole_text,
-)
+from seqenvs.rendering import RENDER_MODES, Trace, _colour, _tile, render, whole_picture, whole_text
 
 
 class Wide(Classify):
@@ -29,7 +21,7 @@ class Wide(Classify):
 
     def __post_init__(self):
         super().__post_init__()
-        self.shown = Values(-12.0, 9.0, 3)
+        self.input_spec = Values(-12.0, 9.0, 3)
         self.answers = spaces.Box(-12, 9, (2,), np.float32)
         self.tolerance = 2.0
 
@@ -58,7 +50,7 @@ def episode(problem, seed=0):
     """A trace of a whole episode with random answers."""
     batch = problem.batch(np.random.default_rng(seed), 1)
     length = int(batch.lengths[0])
-    problem.answers.seed(seed)
+    problem.action_space.seed(seed)
     due = batch.mask[:length, 0]
     return Trace(
         "Name-v0",
@@ -67,7 +59,7 @@ def episode(problem, seed=0):
         batch.targets[:length, 0],
         due,
         due / due.sum(),
-        [problem.answers.sample() for _ in range(length)],
+        [problem.action_space.sample() for _ in range(length)],
     )
 
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import seqenvs
-from seqenvs.encoding import ENCODINGS
+from seqenvs.observations import ENCODINGS
 from seqenvs.problem import Problem
 from seqenvs.registration import IDS
 from tests.variants import VARIANTS
 
 
-def assert_played(env: gymnasium.Env, samples: seqenvs.supervised.Samples, seed: int) -> None:
+def assert_played(env: gymnasium.Env, samples: seqenvs.dataset.Samples, seed: int) -> None:
     """Playing the environment shows and asks what the samples hold."""
     for k, (inputs, targets, mask) in enumerate(zip(*samples, strict=True)):
         observation, _ = env.reset(seed=seed if k == 0 else None)

@@ -15,10 +15,10 @@ import seqenvs
 from agents.evaluate import evaluate
 from agents.networks import NETWORKS
 from agents.supervised import SupervisedLearner, samples_from_env
-from seqenvs.encoding import ENCODINGS
+from seqenvs.dataset import Samples
+from seqenvs.observations import ENCODINGS
 from seqenvs.problem import Problem
 from seqenvs.registration import IDS
-from seqenvs.supervised import Samples
 from tests.variants import VARIANTS
 
 ACTORS = [name for name, network in NETWORKS.items() if not network.sees_future]
@@ -32,7 +32,7 @@ def one_thread():
 def learner_of(env: gymnasium.Env, network: str = "lstm", **options) -> SupervisedLearner:
     """A small learner for an environment of seqenvs."""
     inner = env.unwrapped
-    shown = inner.problem.shown
+    shown = inner.problem.input_spec
     row = np.full((1, shown.features) if shown.features > 1 else 1, shown.blank, shown.dtype)
     options = {"steps": inner.problem.num_steps[1], "hidden": 16, "seed": 3, **options}
     blank = inner.encode(row)[0]
@@ -81,14 +81,14 @@ class Foreign(gymnasium.Env):
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.shown = np.array([self.np_random.integers(1, 6)], np.float32)
-        return self.shown, {}
+        self.input_spec = np.array([self.np_random.integers(1, 6)], np.float32)
+        return self.input_spec, {}
 
     def step(self, action):
-        info = {"target": int(self.shown[0]) % 3, "due": bool(self.shown[0] < 3)}
-        self.shown -= 1
+        info = {"target": int(self.input_spec[0]) % 3, "due": bool(self.input_spec[0] < 3)}
+        self.input_spec -= 1
         info.pop(self.missing, None)
-        return self.shown, 0.0, False, bool(self.shown[0] == 0), info
+        return self.input_spec, 0.0, False, bool(self.input_spec[0] == 0), info
 
 
 def test_any_environment_can_be_played() -> None:

@@ -10,7 +10,7 @@ import pytest
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from seqenvs.encoding import ENCODINGS
+from seqenvs.observations import ENCODINGS
 from seqenvs.oracle import Oracle
 from seqenvs.problem import Problem
 from seqenvs.problems import Echo

@@ -21,7 +21,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from seqenvs.env import SequenceEnv
-from seqenvs.problem import check_int
+from seqenvs.validation import check_int
 from seqenvs.vector_env import SequenceVectorEnv
 
 # What one environment has under another name than the vector environment.

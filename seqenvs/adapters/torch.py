@@ -13,12 +13,14 @@ try:
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(f"{__name__} needs torch: pip install 'seqenvs[torch]'") from error
 
-from seqenvs.problem import Problem, check_int
-from seqenvs.supervised import batches, find_problem
+from seqenvs.dataset import batches
+from seqenvs.problem import Problem
+from seqenvs.registration import find_problem
+from seqenvs.validation import check_int
 
 
 class SequenceDataset(IterableDataset[tuple[torch.Tensor, ...]]):
-    """Batches ``(X, y, mask)`` of fresh episodes as tensors, like `seqenvs.supervised.Samples`.
+    """Batches ``(X, y, mask)`` of fresh episodes as tensors, like `seqenvs.dataset.Samples`.
 
     ``DataLoader(dataset, batch_size=None)`` passes the batches on as they are. Every pass gives the
     same batches. Without workers the episodes are those of ``batches(seed=seed)``, and so those of
@@ -30,7 +32,7 @@ class SequenceDataset(IterableDataset[tuple[torch.Tensor, ...]]):
         batch_size: Episodes in a batch.
         num_batches: Batches in a pass, over all workers.
         seed: An int from 0.
-        encoding: How symbols are shown, see `seqenvs.encoding.Encoding`.
+        encoding: How symbols are shown, see `seqenvs.observations.Encoding`.
         **parameters: Passed to the problem's class.
     """
 

@@ -9,7 +9,8 @@ import numpy as np
 from gymnasium import spaces
 
 from seqenvs.bounds import Bounds, irwin_hall_cdf
-from seqenvs.problem import Length, Problem, Values, check_choice, check_fraction, check_length
+from seqenvs.problem import Length, Problem, Values
+from seqenvs.validation import check_choice, check_fraction, check_length
 
 
 @dataclass(kw_only=True)
@@ -70,8 +71,8 @@ class Classify(Problem):
         if self.threshold is not None:
             self.threshold = check_fraction("threshold", self.threshold)
         self._threshold = self.threshold or (0.25 if one else 0.5)
-        self.shown = Values(0.0, 1.0)
-        self.answers = spaces.Discrete(2)
+        self.input_spec = Values(0.0, 1.0)
+        self.action_space = spaces.Discrete(2)
 
     def draw(self, rng: np.random.Generator, num_inputs: Any) -> Any:
         return rng.random((int(num_inputs.max()), len(num_inputs)), dtype=np.float32)

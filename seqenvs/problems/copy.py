@@ -9,16 +9,9 @@ import numpy as np
 from gymnasium import spaces
 
 from seqenvs.bounds import Bounds
-from seqenvs.problem import (
-    MOST_SYMBOLS,
-    Length,
-    Problem,
-    Symbols,
-    check_choice,
-    check_int,
-    check_length,
-    draw_symbols,
-)
+from seqenvs.problem import Length, Problem, Symbols
+from seqenvs.sampling import MOST_SYMBOLS, draw_symbols
+from seqenvs.validation import check_choice, check_int, check_length
 
 
 @dataclass(kw_only=True)
@@ -93,10 +86,10 @@ class Copy(Problem):
                 "reverse must be False with framing='one_to_one', got True: the first output "
                 "would be due before the last input has been shown"
             )
-        self.shown = Symbols(self.num_symbols)
-        self.answers = spaces.Discrete(self.num_symbols)
+        self.input_spec = Symbols(self.num_symbols)
+        self.action_space = spaces.Discrete(self.num_symbols)
         if self.framing == "many_to_one":
-            self.answers = spaces.MultiDiscrete([self.num_symbols] * self._output_length(low))
+            self.action_space = spaces.MultiDiscrete([self.num_symbols] * self._output_length(low))
 
     def _output_length(self, num_inputs: Any) -> Any:
         if self.output_length is None:
@@ -116,12 +109,14 @@ class Copy(Problem):
             size = self._output_length(lengths)
             return inputs, (time >= self.start) & (time < self.start + size)
         if self.framing == "many_to_one":
-            output = self.start + np.arange(len(self.answers.nvec))  # type: ignore[union-attr]
+            output = self.start + np.arange(len(self.action_space.nvec))  # type: ignore[union-attr]
             output = np.minimum(output[:: -1 if self.reverse else 1], len(inputs) - 1)
             whole = inputs[output].T  # (B, K)
             return np.broadcast_to(whole, (len(inputs), *whole.shape)), time == lengths - 1
         low, high = self.num_inputs
-        heard = np.array([low]) if low == high else np.argmax(inputs == self.shown.blank, axis=0)
+        heard = (
+            np.array([low]) if low == high else np.argmax(inputs == self.input_spec.blank, axis=0)
+        )
         size = self._output_length(heard)
         place = time - heard
         mask = (place >= 0) & (place < size)
@@ -136,7 +131,7 @@ class Copy(Problem):
             best = 1.0
         elif self.framing == "many_to_one":
             low, high = self.num_inputs
-            size = len(self.answers.nvec)  # type: ignore[union-attr]
+            size = len(self.action_space.nvec)  # type: ignore[union-attr]
             # The last input is in sight, and is an output if the output reaches that far.
             in_sight = (self.start + size == low) / (high - low + 1) / size
             best = in_sight + (1 - in_sight) * chance

@@ -9,16 +9,9 @@ import numpy as np
 from gymnasium import spaces
 
 from seqenvs.bounds import Bounds
-from seqenvs.problem import (
-    MOST_SYMBOLS,
-    Length,
-    Problem,
-    Symbols,
-    check_choice,
-    check_int,
-    check_length,
-    draw_symbols,
-)
+from seqenvs.problem import Length, Problem, Symbols
+from seqenvs.sampling import MOST_SYMBOLS, draw_symbols
+from seqenvs.validation import check_choice, check_int, check_length
 
 
 @dataclass(kw_only=True)
@@ -85,8 +78,8 @@ class Echo(Problem):
                     "asks once, at the end, which is framing='many_to_one'"
                 )
             self.position = check_int("position", self.position, 0, low - 1)
-        self.shown = Symbols(self.num_symbols)
-        self.answers = spaces.Discrete(self.num_symbols)
+        self.input_spec = Symbols(self.num_symbols)
+        self.action_space = spaces.Discrete(self.num_symbols)
 
     def draw(self, rng: np.random.Generator, num_inputs: Any) -> Any:
         return draw_symbols(rng, self.num_symbols, (int(num_inputs.max()), len(num_inputs)))

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from seqenvs.problem import Batch, Length, Problem, Values, check_choice, check_int, check_length
+from seqenvs.problem import EpisodeBatch, Length, Problem, Values
+from seqenvs.validation import check_choice, check_int, check_length
 
 # float32 tells the values i/length apart up to 2**24 of them, and shows their spacing exactly
 # enough to find the length while 2**-24, the error of a difference, is below half of 1/length**2.
@@ -82,11 +83,11 @@ class NextValue(Problem):
             )
         self.window = check_int("window", window, 1 if low == high else 2, None if one else low - 1)
         self.num_inputs = (high - 1, high - 1) if one else (self.window, self.window)
-        self.shown = Values(0.0, 1.0)
-        self.answers = spaces.Box(0, 1, (1,), np.float32)
+        self.input_spec = Values(0.0, 1.0)
+        self.action_space = spaces.Box(0, 1, (1,), np.float32)
         self.tolerance = 0.5 / high
         if self._index:
-            self.answers = spaces.Discrete(high)
+            self.action_space = spaces.Discrete(high)
 
     def __repr__(self) -> str:
         low, high = self.length
@@ -142,7 +143,7 @@ class NextValue(Problem):
             f"got {[round(value, 6) for value in inputs.tolist()]}"
         )
 
-    def support(self) -> tuple[Batch, Any]:
+    def support(self) -> tuple[EpisodeBatch, Any]:
         low, high = self.length
         starts = [(i, n) for n in range(low, high + 1) for i in range(self._num_starts(n))]
         first, length = np.array(starts).T

@@ -9,17 +9,9 @@ import numpy as np
 from gymnasium import spaces
 
 from seqenvs.bounds import Bounds
-from seqenvs.problem import (
-    MOST_SYMBOLS,
-    Batch,
-    Length,
-    Problem,
-    Symbols,
-    check_choice,
-    check_int,
-    check_length,
-    draw_symbols,
-)
+from seqenvs.problem import EpisodeBatch, Length, Problem, Symbols
+from seqenvs.sampling import MOST_SYMBOLS, draw_symbols
+from seqenvs.validation import check_choice, check_int, check_length
 
 
 @dataclass(kw_only=True)
@@ -94,12 +86,12 @@ class Recall(Problem):
         self.num_inputs = low - 1, high - 1
         self._first = high - 2  # the smallest of the values; the middle begins at int(overlap)
         num_symbols = self._first + self.num_values
-        self.shown = Symbols(num_symbols)
-        self.answers = spaces.Discrete(num_symbols)
+        self.input_spec = Symbols(num_symbols)
+        self.action_space = spaces.Discrete(num_symbols)
 
     def draw(self, rng: np.random.Generator, num_inputs: Any) -> Any:
         shape = int(num_inputs.max()), len(num_inputs)
-        inputs = np.empty(shape, self.shown.dtype)
+        inputs = np.empty(shape, self.input_spec.dtype)
         if self.middle == "random":
             middle = draw_symbols(rng, self._first, (shape[0] - 1, shape[1]))
             inputs[1:] = middle
@@ -137,7 +129,7 @@ class Recall(Problem):
                 f"got {inputs.tolist()!r}"
             )
 
-    def support(self) -> tuple[Batch, Any]:
+    def support(self) -> tuple[EpisodeBatch, Any]:
         low, high = self.num_inputs
         lengths = np.repeat(np.arange(low, high + 1), self.num_values)
         inputs = np.tile(np.arange(high)[:, None] - 1 + self.overlap, len(lengths))
@@ -149,4 +141,4 @@ class Recall(Problem):
         if self.middle == "in_order":
             return super().bounds()
         guess = 1 / self.num_values  # at the end a random middle symbol is in sight
-        return Bounds(chance=1 / int(self.answers.n), memoryless=guess, clock=guess)  # type: ignore[union-attr]
+        return Bounds(chance=1 / int(self.action_space.n), memoryless=guess, clock=guess)  # type: ignore[union-attr]

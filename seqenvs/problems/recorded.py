@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from gymnasium import spaces
 
-from seqenvs.problem import MOST_SYMBOLS, Batch, Problem, Symbols, Values
+from seqenvs.problem import EpisodeBatch, Problem, Symbols, Values
+from seqenvs.sampling import MOST_SYMBOLS
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -112,11 +113,11 @@ class Recorded(Problem):
                 "mask must ask for an answer in every sample, "
                 f"got none in sample {due.any(axis=1).argmin()}"
             )
-        self.shown, self._x = _alphabet(x)
+        self.input_spec, self._x = _alphabet(x)
         targets = np.where(due.reshape(*due.shape, *[1] * (targets.ndim - 2)), targets, 0)
-        self.answers, self._y = _answers(targets, due)
-        if isinstance(self.answers, spaces.Box):
-            width = float((self.answers.high - self.answers.low).max())
+        self.action_space, self._y = _answers(targets, due)
+        if isinstance(self.action_space, spaces.Box):
+            width = float((self.action_space.high - self.action_space.low).max())
             self.tolerance = 0.05 * width if tolerance is None else _check_tolerance(tolerance)
         elif tolerance is not None:
             raise ValueError(f"tolerance must be None where y is integers, got {tolerance!r}")
@@ -126,7 +127,7 @@ class Recorded(Problem):
         self._index_histories()
 
     def __repr__(self) -> str:
-        return f"Recorded({len(self._x)} samples of {self.shown}, {self.answers})"
+        return f"Recorded({len(self._x)} samples of {self.input_spec}, {self.action_space})"
 
     def draw_num_inputs(self, rng: np.random.Generator, size: int) -> Any:
         return self._lengths[rng.integers(len(self._lengths), size=size)]
@@ -159,7 +160,7 @@ class Recorded(Problem):
         if not self.answer(column, np.array([len(inputs)]))[1].any():
             raise ValueError(f"inputs must be one of the recorded samples, got {inputs.tolist()!r}")
 
-    def support(self) -> tuple[Batch, Any]:
+    def support(self) -> tuple[EpisodeBatch, Any]:
         inputs = np.moveaxis(self._x, 0, 1)
         size = len(self._lengths)
         return self.complete(inputs, self._lengths), np.full(size, 1 / size)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from seqenvs.bounds import answer_parts
+from seqenvs.scoring import answer_parts
 
 if TYPE_CHECKING:
-    from seqenvs.problem import Batch, Problem
+    from seqenvs.problem import EpisodeBatch, Problem
 
 # Steps drawn at once, whoever reads: at first, for a quick reset, and at most, for speed; doubled
 # from draw to draw. Part of the data's definition, like the rule itself.
@@ -149,7 +149,7 @@ class EpisodeStream:
         return lay_out(batch, self.fixed, self._strip)
 
 
-def lay_out(batch: Batch, fixed: bool = False, like: Strip | None = None) -> Strip:
+def lay_out(batch: EpisodeBatch, fixed: bool = False, like: Strip | None = None) -> Strip:
     """Turn a batch, padded to the longest possible episode and one blank row, into a strip.
 
     Args:
@@ -291,7 +291,7 @@ class Tape:
         arrays = []
         for index, array in enumerate(kept[:5]):
             shape = (size, self.num_streams, *array.shape[2:])
-            fill = self.stream.problem.shown.blank if index == 0 else 0
+            fill = self.stream.problem.input_spec.blank if index == 0 else 0
             arrays.append(np.full(shape, fill, array.dtype))
             arrays[-1][: len(array)] = array
         shift = self.row

@@ -4,23 +4,22 @@
 
 Batches are batch-first, ``[samples, timesteps, features]``, as Keras and torch's ``batch_first``
 layers take them. Sample for sample they are the episodes that an environment plays for the same
-seed: both read one `seqenvs.tape.EpisodeStream`.
+seed: both read one `seqenvs.episodes.EpisodeStream`.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
 
-from seqenvs.encoding import Encoding
-from seqenvs.env import make_problem
-from seqenvs.problem import Problem, check_int
-from seqenvs.registration import full_id
-from seqenvs.tape import EpisodeStream
+from seqenvs.episodes import EpisodeStream
+from seqenvs.observations import Encoding
+from seqenvs.problem import Problem
+from seqenvs.registration import find_problem
+from seqenvs.validation import check_int
 
 
 class Samples(NamedTuple):
@@ -54,7 +53,7 @@ def batches(
             ``"module:Class"``.
         batch_size: N.
         seed: An int, as for ``reset(seed=...)``; a generator; or None for fresh entropy.
-        encoding: How symbols are shown, see `seqenvs.encoding.Encoding`.
+        encoding: How symbols are shown, see `seqenvs.observations.Encoding`.
         **parameters: Passed to the problem's class.
 
     Yields:
@@ -66,7 +65,7 @@ def batches(
     """
     check_int("batch_size", batch_size, 1)
     made = find_problem(problem, parameters)
-    encode = Encoding(made.shown, encoding)
+    encode = Encoding(made.input_spec, encoding)
     if seed is None or not isinstance(seed, np.random.Generator):
         seed = gymnasium.utils.seeding.np_random(
             None if seed is None else check_int("seed", seed, 0)
@@ -75,7 +74,7 @@ def batches(
 
 
 def _batches(stream: EpisodeStream, encode: Encoding, size: int) -> Iterator[Samples]:
-    steps, dtype = stream.rows - 1, stream.problem.answers.dtype
+    steps, dtype = stream.rows - 1, stream.problem.action_space.dtype
     while True:
         inputs, targets, due, *_ = stream.take(size).rows(0, steps)
         mask = np.empty((size, steps), bool)
@@ -86,30 +85,3 @@ def _batches(stream: EpisodeStream, encode: Encoding, size: int) -> Iterator[Sam
             np.swapaxes(targets, 0, 1).astype(dtype, order="C"),
             mask,
         )
-
-
-def find_problem(problem: str | Problem | type[Problem], parameters: dict[str, Any]) -> Problem:
-    """The problem of an environment's id, or what `seqenvs.env.make_problem` makes of the rest.
-
-    An id may name its module, as for ``gymnasium.make``: ``"seqenvs:SeqEcho-v0"``.
-    """
-    if isinstance(problem, str):
-        module, _, name = problem.partition(":")
-        if module and name and not name.isidentifier():  # an id, which its module registers
-            try:
-                importlib.import_module(module)
-            except ModuleNotFoundError as error:
-                raise ValueError(f"problem must be an id, got {problem!r}: {error}") from error
-            problem = name
-    if isinstance(problem, str) and ":" not in problem:
-        problem = full_id(problem)
-    if isinstance(problem, str) and problem in gymnasium.registry:
-        defaults = {**gymnasium.spec(problem).kwargs, **parameters}
-        if "problem" not in defaults:
-            raise ValueError(
-                f"problem must be an id that seqenvs.register registered, got {problem!r}"
-            )
-        return make_problem(defaults.pop("problem"), defaults)
-    if isinstance(problem, str) and ":" not in problem:
-        gymnasium.spec(problem)  # raises the error that names the ids which come close
-    return make_problem(problem, parameters)
