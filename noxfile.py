@@ -81,7 +81,7 @@ print(json.dumps({"python": platform.python_version(), **found}))
 """
 # Patterns of tests that need more than the package needs; the second ones need it of the adapters.
 BEYOND_PACKAGE = (
-    "agents", "benchmark*", "claims", "examples", "export", "learners", "networks",
+    "agents",
     "readme", "recurrent_ppo", "report*", "study", "supervised_agents", "task",
 )  # fmt: skip
 OF_ADAPTERS = ("adapter_sb3", "adapter_torch", "checker_sb3", "gymnasium_wrappers", "sb3_tools")

@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from agents import run_folder
-from agents.evaluate import evaluate
+from agents.config import Settings
 from agents.learners import Supervised
 from agents.presets import preset_settings
 from agents.prove import SEEDS
-from agents.settings import Settings
 from agents.study import (
     EPISODES,
     RESULTS,
@@ -28,8 +26,10 @@ from agents.study import (
     named,
     run_all,
 )
+from agents.training import run_folder
 from seqenvs import Bounds, batches
 from seqenvs.bounds import irwin_hall_cdf
+from seqenvs.evaluation import evaluate
 from seqenvs.registration import find_problem
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -39,7 +39,7 @@ TOLERANCE, FORGOTTEN_SCORE = 0.005, 0.1
 MEMORIZED, CLOCK = (
     "lstm, one sequence",
     "clock alone",
-)  # who is no agent of `agents.settings.AGENTS`
+)  # who is no agent of `agents.config.AGENTS`
 UPDATES = 1000  # on the one sequence
 
 
@@ -52,7 +52,7 @@ class Claim:
         text: What is claimed.
         id: The environment.
         kwargs: Its parameters.
-        agent: A name of `agents.settings.AGENTS`, `MEMORIZED` or `CLOCK`.
+        agent: A name of `agents.config.AGENTS`, `MEMORIZED` or `CLOCK`.
         expected: What makes the claim true, a key of `CHECKS`.
         given: ``options``, ``target`` and ``steps`` where they differ from the preset's.
     """

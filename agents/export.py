@@ -19,8 +19,8 @@ from gymnasium import spaces
 from stable_baselines3.common.preprocessing import preprocess_obs
 from torch import Tensor, nn
 
+from agents.config import versions
 from agents.learners import Learner, PPOLearner, Supervised
-from agents.settings import versions
 
 # Why these can't be written.
 REFUSED = {

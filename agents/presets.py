@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.settings import RECURRENT_PPO, Settings, make_options
+from agents.config import RECURRENT_PPO, Settings, make_options
 from seqenvs.registration import full_id
 
 
@@ -20,10 +20,10 @@ class Preset:
     Attributes:
         id: The environment.
         kwargs: Parameters that it is proven with; it is used for others too that include these.
-        agent: A name of `agents.settings.AGENTS`.
+        agent: A name of `agents.config.AGENTS`.
         options: Of the agent, where they differ from its defaults.
-        target: See `agents.settings.Settings`.
-        steps: See `agents.settings.Settings`.
+        target: See `agents.config.Settings`.
+        steps: See `agents.config.Settings`.
     """
 
     id: str
@@ -276,7 +276,7 @@ def preset_settings(
     Args:
         id: The environment.
         kwargs: Its parameters.
-        agent: A name of `agents.settings.AGENTS`.
+        agent: A name of `agents.config.AGENTS`.
         options: Of the agent.
         **given: ``seed``, ``steps`` and ``target`` of `Settings`.
 

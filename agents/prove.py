@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from agents import run_folder
+from agents.config import Settings
 from agents.presets import PRESETS, preset_settings
-from agents.settings import Settings
 from agents.study import EPISODES, Result, group, key_of, mean_of, named, read_results, run_all
+from agents.training import run_folder
 
 SEEDS = (0, 1, 2)
 PAGE = Path(__file__).parent.parent / "docs" / "presets.md"

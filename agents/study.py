@@ -17,11 +17,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from agents import run_folder
-from agents.evaluate import evaluate
-from agents.settings import Settings, versions
-from agents.train import resume_or_start, train
+from agents.config import Settings, versions
+from agents.training import run_folder
+from agents.training.train import resume_or_start, train
 from seqenvs import Bounds
+from seqenvs.evaluation import evaluate
 
 RESULTS = Path(__file__).with_name("results.json")  # shipped
 EPISODES = 1000

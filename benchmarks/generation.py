@@ -12,7 +12,7 @@ All candidates but the floor give the same batches, of N episodes of T time step
   ``rng.random``, and written into X; if that is one-hot, as a 1 in its row. Nothing is answered;
 - vector: the vector environment, reset for each batch and stepped T times with the same random
   actions, what it shows and says copied into fresh arrays;
-- played: `agents.supervised.samples_from_env`, which plays the single environment;
+- played: `agents.learners.supervised.samples_from_env`, which plays the single environment;
 - torch: the torch data set through a DataLoader without workers.
 
 All N * T time steps count. Rounds alternate between all candidates; a figure is the median over the
@@ -37,7 +37,7 @@ import torch
 from torch.utils.data import DataLoader
 
 import seqenvs
-from agents.supervised import samples_from_env
+from agents.learners.supervised import samples_from_env
 from benchmarks.stepping import Loop, measure, rate, ratio
 from seqenvs.adapters.torch import SequenceDataset
 

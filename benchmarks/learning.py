@@ -38,12 +38,12 @@ import torch
 from sb3_contrib import RecurrentPPO
 from tqdm import tqdm
 
+from agents.config import versions
 from agents.learners import Learner, make_learner
 from agents.networks import Gates
 from agents.presets import preset_settings
-from agents.settings import versions
 from agents.study import machine
-from agents.train import WINDOW
+from agents.training.train import WINDOW
 from seqenvs.adapters.sb3 import make_sb3_env
 
 TARGET = 0.95

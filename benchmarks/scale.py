@@ -27,11 +27,11 @@ from matplotlib.ticker import LogLocator
 from tqdm import tqdm
 
 import seqenvs
+from agents.config import versions
 from agents.learners import make_learner
 from agents.presets import preset_settings
-from agents.run_folder import write, write_text
-from agents.settings import versions
 from agents.study import Result, machine, read_results
+from agents.training.run_folder import write, write_text
 
 PAGE = Path(__file__).parent.parent / "docs" / "scale.md"
 STUDY, MACHINES = 1000, 100

@@ -1,0 +1,107 @@
+"""The learning curve: its points, and their picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+from numpy.typing import NDArray
+
+from agents.training.run_folder import write
+from seqenvs import Bounds
+
+SMOOTHED = 100  # points; where there are more, means of some are drawn
+LEAST_GAP = 0.05  # between the middles of two labels, as a part of the axis
+
+
+class Row(NamedTuple):
+    """A point of the learning curve; means are over the episodes that ended since the last one.
+
+    Attributes:
+        steps: Steps of all streams together, so far.
+        seconds: Processor time spent learning, so far.
+        episodes: Episodes that ended, so far.
+        mean_return: With the exploring policy, so a little below what `evaluate` finds.
+        success_rate: Part of the episodes in which every answer was right.
+        memory_score: Of the mean return; None where the problem needs no memory.
+    """
+
+    steps: int
+    seconds: float
+    episodes: int
+    mean_return: float
+    success_rate: float
+    memory_score: float | None
+
+
+def draw_curve(path: Path, title: str, curve: Sequence[Row], bounds: Bounds | None) -> None:
+    """Draw return against steps, beside what is reached without memory."""
+    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    steps = [row.steps for row in curve]
+    width = -(-len(curve) // SMOOTHED)
+    for name, color in (("mean_return", "tab:blue"), ("success_rate", "tab:green")):
+        values = np.array([getattr(row, name) for row in curve])
+        label = name.replace("_", " ")
+        if width > 1:
+            axes.plot(steps, values, color, lw=0.5, alpha=0.25)
+            values, label = _smooth(values, width), f"{label}, mean of {width} updates"
+        axes.plot(steps, values, color, label=label)
+    axes.set_xlim(0, max(steps, default=1))
+    axes.set_ylim(0, 1.05)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set(xlabel="steps, all streams together", ylabel="mean over episodes")
+    figure.suptitle(title)
+    axes.spines[["top", "right"]].set_visible(False)
+    if curve:
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    else:
+        axes.text(0.5, 0.5, "no episode has ended yet", transform=axes.transAxes, ha="center")
+    lines = lines_of(bounds)
+    heights = spread([value / 1.05 for value, _ in lines], LEAST_GAP)
+    for (value, label), height in zip(lines, heights, strict=True):
+        axes.axhline(value, color="0.35", lw=1, ls=(0, (4, 3)), zorder=1)
+        axes.annotate(
+            label,
+            xy=(1, value / 1.05),
+            xytext=(1.03, height),
+            xycoords="axes fraction",
+            va="center",
+            fontsize=9,
+            arrowprops={"arrowstyle": "-", "color": "0.6", "lw": 0.8, "shrinkA": 1, "shrinkB": 0},
+        )
+    write(path, lambda temporary: figure.savefig(temporary))
+
+
+def _smooth(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """The mean of each value and those before it, at most ``width`` together."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    last = np.arange(1, len(values) + 1)
+    first = np.maximum(0, last - width)
+    smoothed: NDArray[np.float64] = (total[last] - total[first]) / (last - first)
+    return smoothed
+
+
+def lines_of(bounds: Bounds | None) -> list[tuple[float, str]]:
+    """The bounds from low to high with their labels; those that coincide share one."""
+    lines: dict[str, tuple[float, list[str]]] = {}
+    for name in ("chance", "memoryless", "clock", "optimum") if bounds is not None else ():
+        value = getattr(bounds, name)
+        lines.setdefault(f"{value:.3f}", (value, []))[1].append(name)
+    return sorted((value, f"{text}  {', '.join(names)}") for text, (value, names) in lines.items())
+
+
+def spread(heights: list[float], gap: float) -> list[float]:
+    """Move ascending heights upwards until they are ``gap`` apart, and down from above 1."""
+    placed: list[float] = []
+    for height in heights:
+        placed.append(max(height, placed[-1] + gap) if placed else height)
+    ceiling = 1.0
+    for i in reversed(range(len(placed))):
+        placed[i] = min(placed[i], ceiling)
+        ceiling = placed[i] - gap
+    return placed

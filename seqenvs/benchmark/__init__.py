@@ -1,0 +1,1 @@
+"""The benchmark: how far back does an agent remember, and how do agents compare?"""
