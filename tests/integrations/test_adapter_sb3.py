@@ -199,7 +199,7 @@ def test_wrong_environments_are_refused():
             SequenceVecEnv(gymnasium.make_vec("SeqEcho-v0", num_envs=2, autoreset_mode=mode))
     with pytest.raises(TypeError, match="unexpected keyword argument 'lagg'"):
         make_sb3_env("SeqEcho-v0", 2, lagg=1)
-    with pytest.raises(TypeError, match=r"registered, got 'CartPole-v1': .*make_vec_env"):
+    with pytest.raises(TypeError, match=r"registered, got 'CartPole-v1'; .*make_vec_env"):
         make_sb3_env("CartPole-v1", 2)
     for name, value in (("autoreset_mode", "NextStep"), ("vectorization_mode", "sync")):
         with pytest.raises(TypeError, match=f"{name} must be left out, .* got '{value}'"):
