@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # the largest. These numbers are part of the definition of the data: they decide which episodes a
 # seed gives.
 FIRST_DRAW, LARGEST_DRAW = 1 << 12, 1 << 18
+_MOST_COPIED = 1 << 14  # inputs that are copied to prepare more than one episode at once
 _ROUNDS_TAKEN = 4  # episodes of each sub-environment that `RowBuffer` takes at once
 
 
@@ -65,7 +66,8 @@ class Episodes(NamedTuple):
     def with_fewest_patterns(self) -> Episodes:
         """Return the same episodes without patterns that are unused or twice there."""
         number: dict[bytes, int] = {}
-        kept, replacement = [], np.zeros(self.due.shape[1], np.int64)
+        kept: list[int] = []
+        replacement = np.zeros(self.due.shape[1], np.int64)
         for index in np.flatnonzero(np.bincount(self.pattern)).tolist():
             key = self.due[:, index].tobytes()
             if key not in number:
@@ -232,6 +234,9 @@ class RowBuffer:
         cursor: The index of the present row in ``rows``. It is moved by its user.
     """
 
+    rows: Rows
+    cursor: int
+
     def __init__(
         self,
         stream: EpisodeStream,
@@ -279,6 +284,14 @@ class RowBuffer:
                 self.rows = kept
                 self._gather(missing)
         return self.rows.part(self.cursor, self.cursor + steps)
+
+    def peek_up_to(self, steps: int) -> Rows:
+        """Return up to ``steps`` next rows as views, as many as take the least time."""
+        ready = len(self.rows.last) - self.cursor
+        if self._in_step and not ready and self.gap is not None:
+            period = self.stream.max_steps + self.gap
+            ready = period * max(1, min(steps, _MOST_COPIED // self.num_envs) // period)
+        return self.peek(min(steps, ready) if self._in_step else steps)
 
     def steps_to_end(self) -> int:
         """Return the number of steps until an episode ends. This is for a ``gap`` of None."""

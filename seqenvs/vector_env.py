@@ -43,8 +43,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
     never writes into an array that it has returned. It checks the dtype and shape of actions, and
     the range of ``Box`` actions. An integer action out of range counts as a wrong answer.
 
-    Observations do not depend on actions. ``observe_block(k)`` therefore returns the observations of
-    k steps at once, and ``step_block(actions)`` plays k steps at once.
+    Observations do not depend on actions. Therefore ``observe_block(k)`` returns the observations
+    of k steps at once, and ``step_block(actions)`` plays k steps at once.
 
     Args:
         problem: A `Problem`, its class, or ``"module:Class"``.
@@ -192,10 +192,13 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             self._prepare()
         row = self._prepared[self._next]
         target, due, weight, last, ends, info_due, active, terminated, truncated = row
-        score, right = self.problem.judge(actions, target)
-        rewards = score.astype(_FLOAT64)
-        rewards *= weight
-        self._all_correct &= right >= due  # right, or not due
+        if due is False:
+            rewards = np.zeros(self.num_envs)
+        else:
+            score, right = self.problem.judge(actions, target)
+            rewards = score.astype(_FLOAT64)
+            rewards *= weight
+            self._all_correct &= right if due is True else right >= due  # right, or not due
         success = None
         if ends:
             success = last & self._all_correct
@@ -345,17 +348,20 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         steps = self._rows_prepared
         if self.autoreset_mode == AutoresetMode.DISABLED:
             steps = min(steps, max(0, buffer.steps_to_end()) + 1)
-        rows = buffer.peek(steps)
-        due, active, terminated = self._flags(rows)
+        rows = buffer.peek_up_to(steps)
+        info_due, active, terminated = self._flags(rows)
+        due, weight = rows.due, rows.reward_weight
+        if due.shape[1] == 1:  # Python's numbers are faster than arrays of one
+            due, weight = due[:, 0].tolist(), weight[:, 0].tolist()
         self._observations = list(self.encode(rows.inputs))
         self._prepared = list(
             zip(
                 rows.targets.astype(self._action_dtype),
-                rows.due,
-                rows.reward_weight,
+                due,
+                weight,
                 np.broadcast_to(rows.last, terminated.shape),
                 rows.last.any(axis=1).tolist(),
-                due,
+                info_due,
                 active,
                 terminated,
                 np.zeros(terminated.shape, bool),
@@ -545,19 +551,17 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         """Return the episodes of the inputs of reset's options: one for all, or one each."""
         if inputs is None:
             return None
-        steps = self.problem.num_steps[1] + 1
-        if _depth(inputs) <= 1 + (self.problem.input_spec.features > 1):
-            return Episodes.concatenate(
-                [Episodes.from_batch(self.problem.episode(inputs, steps))] * self.num_envs
-            )
-        if len(inputs) != self.num_envs:
+        one_each = _depth(inputs) > 1 + (self.problem.input_spec.features > 1)
+        if one_each and len(inputs) != self.num_envs:
             raise ValueError(
                 f"inputs must be one sequence or {self.num_envs}, one each, got {len(inputs)} "
                 f"in {inputs!r}"
             )
-        return Episodes.concatenate(
-            [Episodes.from_batch(self.problem.episode(one, steps)) for one in inputs]
-        )
+        given = [
+            Episodes.from_batch(self.problem.episode(sequence, self._max_steps + 1))
+            for sequence in (inputs if one_each else [inputs])
+        ]
+        return Episodes.concatenate(given if one_each else given * self.num_envs)
 
     def _begin_traces(self, envs: Any, rows: Rows, row: int) -> None:
         """Keep what is rendered of the episodes that begin in this row."""
@@ -574,7 +578,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _add_frame(self, index: int) -> None:
         if self.render_mode in _LISTS:
-            frame = render(self._traces[index], self.render_mode.removesuffix("_list"))  # type: ignore[union-attr]
+            frame = render(self._traces[index], self.render_mode.removesuffix("_list"))
             self._frames[index].append(frame)
 
     def _record(self, actions: Any) -> None:
