@@ -10,6 +10,7 @@ from typing import Any
 import gymnasium
 from gymnasium.envs.registration import find_highest_version, get_env_id, parse_env_id
 
+from seqenvs.files import import_object
 from seqenvs.problem import Problem
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -117,7 +118,7 @@ def make_problem(
             )
         return problem
     if isinstance(problem, str):
-        problem = _find_class(problem)
+        problem = import_object(problem, "problem must be 'module:Class', a class or an instance")
     if not (isinstance(problem, type) and issubclass(problem, Problem)):
         raise TypeError(
             "problem must be a seqenvs.Problem, its class, or 'module:Class' of one, got "
@@ -139,22 +140,6 @@ def _did_you_mean(name: str, known: tuple[str, ...]) -> str:
     """A hint at what may have been meant, or nothing."""
     close = difflib.get_close_matches(name, known, 1, 0.65)  # autoreset_mode is no render_mode
     return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _find_class(path: str) -> Any:
-    """What ``"module:Class"`` names."""
-    allowed = "problem must be 'module:Class', a class or an instance"
-    module, _, name = path.partition(":")
-    if not (module and name):
-        raise ValueError(f"{allowed}, got {path!r}")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except ModuleNotFoundError as error:
-        if not f"{module}.".startswith(f"{error.name}."):
-            raise  # the module is there, and needs one that is not
-        raise ValueError(f"{allowed}, got {path!r}: there is no module {error.name!r}") from error
-    except AttributeError as error:
-        raise ValueError(f"{allowed}, got {path!r}: {error}") from error
 
 
 def find_problem(problem: str | Problem | type[Problem], parameters: dict[str, Any]) -> Problem:
