@@ -28,6 +28,10 @@ AGENTS = tuple(CLASS_NAMES)
 SOURCES = ("dataset", "env")
 
 
+class OtherModelError(Exception):
+    """A model file or checkpoint is intact, but belongs to another agent or environment."""
+
+
 def option(default: Any, help: str) -> Any:
     """Define a dataclass field with a help text for the command line."""
     return field(default=default, metadata={"help": help})

@@ -17,7 +17,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from agents.learners.supervised import answer_of, samples_from_env
+from agents.samples import answer_of, samples_from_env
 from seqenvs import Bounds, Problem, SequenceEnv, batches
 from seqenvs.bounds import known_bounds
 from seqenvs.dataset import Samples
