@@ -1,85 +1,24 @@
-"""A cell of the benchmark: one training run, what it reached, and its file.
-
-A file is written under a temporary name and renamed, so that it is there whole or not at all.
-"""
+"""The result of a job, and its file."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
-import sys
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from agents.study import named
-from agents.training import run_folder
+from seqenvs.benchmark.jobs import Job
 from seqenvs.evaluation import Evaluation
+from seqenvs.files import write_text
 
-MOST_POINTS = 200  # of a learning curve
-SOLVED_HORIZON = 0.5  # the least memory score at which a lag counts as remembered
+MAX_POINTS = 200  # of a learning curve
+HORIZON_SCORE = 0.5  # the least memory score at which a lag counts as remembered
+SOLVED_SCORE, SOLVED_RETURN = 0.9, 0.99
+LEARNS_FROM = ("rewards", "answers", "unknown")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """What is run.
-
-    Attributes:
-        id: The environment.
-        kwargs: Its parameters, as JSON has them.
-        agent: A name of `agents.config.AGENTS`, or ``"module:Class"`` of somebody's own.
-        options: All options of the agent; of somebody's own, what was given.
-        seed: Of the episodes, the network and the exploration.
-        target: Stop at this mean return.
-        steps: Stop after this many time steps of all episodes together; None for any number.
-        seconds: Stop after this much processor time spent learning; None for any time.
-        lengths: Values of the environment's parameter ``length`` to be evaluated at besides.
-    """
-
-    id: str
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    agent: str
-    options: dict[str, Any] = field(default_factory=dict)
-    seed: int
-    target: float
-    steps: int | None = None
-    seconds: float | None = None
-    lengths: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if self.steps is None and self.seconds is None:
-            raise ValueError("steps or seconds must be given, got None for both")
-        for name in ("kwargs", "options", "lengths"):  # so that what is read back is equal
-            try:
-                object.__setattr__(self, name, json.loads(json.dumps(getattr(self, name))))
-            except TypeError as error:
-                raise ValueError(
-                    f"{name} must be JSON-able, got {getattr(self, name)!r}: {error}"
-                ) from error
-
-    @property
-    def key(self) -> str:
-        """The cell as a word: another word, another run."""
-        # Without what is None, so that a field added later leaves the keys as they were.
-        given = {name: value for name, value in asdict(self).items() if value is not None}
-        text = json.dumps(given, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    @property
-    def name(self) -> str:
-        """The cell as one reads it."""
-        return f"{named(self.id, self.kwargs)}  {self.agent}  seed {self.seed}"
-
-    @property
-    def most_steps(self) -> int:
-        """The budget of steps, which may be any number."""
-        return sys.maxsize if self.steps is None else self.steps
-
-    @property
-    def most_seconds(self) -> float:
-        """The budget of seconds, which may be any time."""
-        return math.inf if self.seconds is None else self.seconds
+class ResultError(Exception):
+    """A file of results is missing or damaged. The message names the file."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +26,10 @@ class AtLength:
     """What a trained agent reached on episodes of another length.
 
     Attributes:
-        length: The environment's parameter.
+        length: The environment's parameter ``length``.
         mean_return: In [0, 1].
-        memory_score: None where none is known, or no memory is needed.
-        bounds: chance, memoryless, clock and optimum; None where none are known.
+        memory_score: None where no bounds are known or no memory is needed.
+        bounds: chance, memoryless, clock and optimum; None where they are not known.
     """
 
     length: int
@@ -101,16 +40,16 @@ class AtLength:
 
 @dataclass(frozen=True)
 class Episode:
-    """An episode as it was played; an item for each time step in each list.
+    """One played episode. Each list has one item for each time step.
 
     Attributes:
-        inputs: What was shown: a symbol, a number, a list of numbers, None for a blank, or words
-            for what is too large to be kept.
-        targets: The right answers; they mean something where one is due.
-        due: Where an answer was due.
-        answers: What was answered.
-        confidence: The probability that the agent gave to its answer; None if unknown.
-        scores: Of the answers, in [0, 1]; None where none was due.
+        inputs: The observation: a symbol, a number, a list of numbers, None for a blank, or a
+            description of an array that is too large to keep.
+        targets: The right answers; without meaning where no answer is due.
+        due: Whether an answer is due.
+        answers: The agent's answers.
+        confidence: The probability that the agent gave to its answer; None where it is not known.
+        scores: The scores of the answers, in [0, 1]; None where no answer is due.
     """
 
     inputs: list[Any]
@@ -126,24 +65,28 @@ class Episode:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CellResult:
-    """What a cell reached.
+class JobResult:
+    """What the agent of a job reached.
 
     Attributes:
-        cell: What was run.
-        versions: What it ran with.
-        machine: What it ran on.
+        job: The job.
+        learns_from: What the agent learned from: ``"rewards"``, ``"answers"`` (the right ones) or
+            ``"unknown"``.
+        versions: Versions of Python, the platform and the packages that were used.
+        machine: A description of the machine.
         steps: Time steps learned from.
-        seconds: Processor time spent learning, on one thread.
-        wall_seconds: Of the whole cell, in its last session.
-        finished: When, in ISO 8601, UTC.
-        curve: ``[steps, seconds, mean_return, memory_score or None]``, at most `MOST_POINTS`.
-        evaluation: On fresh episodes.
-        generalisation: One for each of the cell's ``lengths``.
-        episodes: A few, for a player.
+        seconds: Processor time spent on learning.
+        wall_seconds: Wall time of the whole job, since it was last resumed; 0 if unknown.
+        finished: The time at which the job ended, in ISO 8601, UTC; empty if unknown.
+        curve: The learning curve: at most `MAX_POINTS` lists ``[steps, seconds or None,
+            mean_return, memory_score or None]``.
+        evaluation: The evaluation on fresh episodes.
+        generalisation: One item for each of the job's ``lengths``.
+        episodes: A few played episodes. All agents are shown the same ones.
     """
 
-    cell: Cell
+    job: Job
+    learns_from: str
     versions: dict[str, str]
     machine: str
     steps: int
@@ -156,87 +99,141 @@ class CellResult:
     episodes: list[Episode]
 
     def __post_init__(self) -> None:
+        if self.learns_from not in LEARNS_FROM:
+            allowed = ", ".join(map(repr, LEARNS_FROM))
+            raise ValueError(f"learns_from must be one of {allowed}, got {self.learns_from!r}")
         for row in self.curve:
             if not (isinstance(row, list) and len(row) == 4):
                 raise ValueError(f"a point of the curve must have four numbers, got {row!r}")
 
-    def to_json(self) -> str:
-        """The result as JSON."""
-        return json.dumps(asdict(self), allow_nan=False) + "\n"
+    @property
+    def solved(self) -> bool:
+        """Whether the problem is solved, see `is_solved`."""
+        return is_solved(self.evaluation.memory_score, self.evaluation.mean_return)
+
+    @property
+    def line(self) -> str:
+        """The result in a line."""
+        reached = self.evaluation
+        score = "" if reached.memory_score is None else f"  memory {reached.memory_score:.3f}"
+        return (
+            f"{self.job.name}: return {reached.mean_return:.4f}{score}  {self.steps:,} steps  "
+            f"{self.seconds:.1f} s"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON-able values."""
+        return asdict(self)
 
     @classmethod
-    def from_json(cls, text: str) -> CellResult:
-        """Read back what `to_json` wrote.
+    def from_dict(cls, values: Any) -> JobResult:
+        """Read back what `to_dict` returned.
 
         Raises:
-            ValueError, TypeError: It is something else.
+            ValueError, TypeError: The values are not those of a result.
         """
-        values = json.loads(text)
-        kinds = {"versions": dict, "machine": str, "steps": int, "curve": list, "finished": str}
         if not isinstance(values, dict):
             raise TypeError(f"it must hold an object, got {type(values).__name__}")
         missing = [each.name for each in fields(cls) if each.name not in values]
         if missing:
             raise ValueError(f"{missing[0]!r} is missing")
+        kinds = {"versions": dict, "machine": str, "steps": int, "curve": list, "finished": str}
         for name, kind in kinds.items():
             if not isinstance(values[name], kind):
                 raise TypeError(f"{name!r} must be {kind.__name__}, got {values[name]!r}")
-        values["cell"] = Cell(**values["cell"])
-        values["evaluation"] = Evaluation(**values["evaluation"])
-        values["generalisation"] = [AtLength(**each) for each in values["generalisation"]]
-        values["episodes"] = [Episode(**each) for each in values["episodes"]]
-        return cls(**values)
+        read = {
+            "job": Job(**values["job"]),
+            "evaluation": Evaluation(**values["evaluation"]),
+            "generalisation": [AtLength(**each) for each in values["generalisation"]],
+            "episodes": [Episode(**each) for each in values["episodes"]],
+        }
+        return cls(**{**values, **read})
 
 
-def cell_path(folder: Path, cell: Cell) -> Path:
-    """Where a cell's file is."""
-    return folder / "cells" / f"{cell.key}.json"
+def is_solved(memory_score: float | None, mean_return: float) -> bool:
+    """Whether a memory score is at least 0.9 or, where no memory is needed, a return 0.99."""
+    if memory_score is None:
+        return mean_return >= SOLVED_RETURN
+    return memory_score >= SOLVED_SCORE
 
 
-def write_cell(folder: Path, result: CellResult) -> Path:
-    """Write a cell's file; raises OSError where it can't be."""
-    path = cell_path(folder, result.cell)
+def result_path(folder: Path, job: Job) -> Path:
+    """Return the path of a job's result in the folder of a benchmark."""
+    return folder / "jobs" / f"{job.key}.json"
+
+
+def result_paths(folder: Path) -> list[Path]:
+    """Return the paths of all results in the folder of a benchmark, damaged ones included."""
+    return sorted((folder / "jobs").glob("[!.]*.json"))  # a dot: a file that is being written
+
+
+def write_result(folder: Path, result: JobResult) -> Path:
+    """Write the result of a job into the folder of a benchmark.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    path = result_path(folder, result.job)
     path.parent.mkdir(parents=True, exist_ok=True)
-    run_folder.write_text(path, result.to_json())
+    write_text(path, json.dumps(result.to_dict(), allow_nan=False) + "\n")
     return path
 
 
-def read_cell(path: Path) -> CellResult:
-    """Read a cell's file.
+def read_result(path: Path) -> JobResult:
+    """Read the result of a job.
 
     Raises:
-        RunFolderError: It is damaged, or another cell's than its name says.
+        ResultError: The file is damaged, or holds the result of another job than its name says.
     """
     try:
-        result = CellResult.from_json(path.read_text("utf-8"))
-        if result.cell.key != path.stem:
-            raise ValueError(f"its settings are those of {result.cell.key}")
+        result = JobResult.from_dict(json.loads(path.read_text("utf-8")))
+        if result.job.key != path.stem:
+            raise ValueError(f"its job is {result.job.key}")
     except (ValueError, TypeError) as error:
-        raise run_folder.RunFolderError(f"{path} is damaged: {error}") from error
+        raise ResultError(f"{path} is damaged: {error}") from error
     return result
 
 
-def read_cells(folder: Path) -> tuple[list[CellResult], list[Path]]:
-    """Read all cells of a benchmark's folder.
-
-    Args:
-        folder: The benchmark's, in which ``cells`` is.
+def read_results(folder: Path) -> tuple[list[JobResult], list[Path]]:
+    """Read all results in the folder of a benchmark.
 
     Returns:
-        The cells, ordered by their names, and the files that are damaged.
+        The results in the order of their names, and the files that are damaged.
     """
-    found, damaged = [], []
-    for path in sorted((folder / "cells").glob("[!.]*.json")):  # a dot: one that was being written
+    results, damaged = [], []
+    for path in result_paths(folder):
         try:
-            found.append(read_cell(path))
-        except run_folder.RunFolderError:
+            results.append(read_result(path))
+        except ResultError:
             damaged.append(path)
-    return sorted(found, key=lambda each: (each.cell.name, each.cell.key)), damaged
+    return sorted(results, key=lambda each: (each.job.name, each.job.key)), damaged
+
+
+def write_table(path: Path, results: list[JobResult]) -> None:
+    """Write results into one file, one a line, without the times at which they were finished."""
+    records = [{**result.to_dict(), "finished": ""} for result in results]
+    rows = ",\n".join(json.dumps(record, allow_nan=False) for record in records)
+    write_text(path, f"[\n{rows}\n]\n")
+
+
+def read_table(path: Path) -> list[JobResult]:
+    """Read what `write_table` wrote.
+
+    Raises:
+        ResultError: The file is missing or damaged.
+    """
+    try:
+        records = json.loads(path.read_text("utf-8"))
+        if not isinstance(records, list):
+            raise TypeError(f"it must hold a list, got {type(records).__name__}")
+        return [JobResult.from_dict(record) for record in records]
+    except (OSError, ValueError, TypeError) as error:
+        raise ResultError(f"{path} is damaged: {error}") from error
 
 
 def thin(curve: list[list[Any]]) -> list[list[Any]]:
-    """At most `MOST_POINTS` of a curve, evenly spread, the first and the last among them."""
-    if len(curve) <= MOST_POINTS:
+    """Keep at most `MAX_POINTS` of a curve, evenly spread, with the first and the last."""
+    if len(curve) <= MAX_POINTS:
         return curve
     last = len(curve) - 1
-    return [curve[i * last // (MOST_POINTS - 1)] for i in range(MOST_POINTS)]
+    return [curve[i * last // (MAX_POINTS - 1)] for i in range(MAX_POINTS)]

@@ -1,99 +1,142 @@
-"""The suites of the benchmark: which cells are run, and which row of the report each belongs to.
+"""Suites: which agents run on which problems, with which seeds and budgets.
 
-A suite is data: see `suites.json`, or give a file of your own that holds one.
+A suite is data. `suites.json` holds the shipped ones, which name no agents: an agent that is given
+runs in every row. A JSON file of your own can name agents, too.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import gymnasium
-
-from agents.config import AGENTS, RECURRENT_PPO, Settings, check_positive, make_options
-from agents.learners import make_learner
-from agents.presets import Preset, find_preset
-from seqenvs.benchmark.results import Cell
-from seqenvs.task import Task, find_task
-from seqenvs.validation import check_choice, check_int
+from seqenvs.benchmark.jobs import Job
+from seqenvs.validation import check_choice, check_int, check_number
 
 SUITES = Path(__file__).with_name("suites.json")
 BUDGETS = ("steps", "seconds")  # of a sweep
-SWEEP_TARGET = 0.98  # where a sweep's training stops before its budget is spent
 ECHO_ANSWERS = 10  # due in an episode of the horizon on echo, whatever the lag
 
-# problem of a horizon: (id, parameters that all lags share, parameters of a lag)
-_HORIZONS: dict[str, tuple[str, dict[str, Any], Any]] = {
-    "echo": ("SeqEcho-v0", {}, lambda lag: {"lag": lag, "length": lag + ECHO_ANSWERS}),
+_Parameters = Callable[[int], dict[str, Any]]
+
+# problem of a horizon: (id, parameters at a lag)
+HORIZONS: dict[str, tuple[str, _Parameters]] = {
+    "echo": ("SeqEcho-v0", lambda lag: {"lag": lag, "length": lag + ECHO_ANSWERS}),
     "recall": (
         "SeqRecall-v0",
-        {"framing": "many_to_one"},
         lambda lag: {"framing": "many_to_one", "num_values": 4, "length": lag + 2},
     ),
 }
+CAPACITY = "SeqCopy-v0"
 
 
 class SuiteError(ValueError):
-    """A suite, or something in it, that can't be run."""
+    """A suite is wrong, or something in it cannot be run."""
+
+
+@dataclass(frozen=True)
+class AgentSpec:
+    """An agent in a row of a suite.
+
+    In a suite's file, it is the text ``"module:Class"`` or an object with these keys.
+
+    Attributes:
+        agent: The class, as ``"module:Class"``.
+        options: Keyword arguments of its constructor.
+        steps: The most time steps in a row of ``matrix`` or ``generalisation``; None for the
+            suite's. A sweep has a budget of its own.
+    """
+
+    agent: str
+    options: dict[str, Any] = field(default_factory=dict)
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.agent, str) or ":" not in self.agent:
+            raise ValueError(f"agent must be 'module:Class', got {self.agent!r}")
+        if not isinstance(self.options, dict):
+            raise TypeError(f"options must be an object, got {self.options!r}")
+        if self.steps is not None:
+            check_int("steps", self.steps, 1)
+
+    @classmethod
+    def of(cls, value: Any) -> AgentSpec:
+        """Read what a suite's file holds."""
+        if isinstance(value, str):
+            return cls(value)
+        names = [each.name for each in fields(cls)]
+        if not isinstance(value, dict) or "agent" not in value or set(value) - set(names):
+            raise TypeError(
+                f"an agent must be 'module:Class' or an object of {', '.join(names)}, got {value!r}"
+            )
+        return cls(**value)
+
+    def to_json(self) -> Any:
+        """Return the shortest form that `of` reads."""
+        values = {name: value for name, value in asdict(self).items() if value not in (None, {})}
+        return self.agent if len(values) == 1 else values
 
 
 @dataclass(frozen=True)
 class Row:
-    """Cells that differ by their seed alone.
+    """Jobs that differ by their seed alone.
 
     Attributes:
         id: The environment.
         kwargs: Its parameters.
-        agent: Who learns.
-        cells: One for each seed.
+        agent: The agent's class, as ``"module:Class"``.
+        jobs: One for each seed.
     """
 
     id: str
     kwargs: dict[str, Any]
     agent: str
-    cells: list[Cell]
+    jobs: list[Job]
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """An agent on a problem that is made harder step by step, with one budget.
+    """One agent on a problem that becomes harder step by step, with the same budget each time.
 
     Attributes:
-        problem: ``"echo"`` or ``"recall"``; for the capacity, ``"copy"``.
-        agent: Who learns.
-        steps: The budget of each cell; None for any number.
-        seconds: The same in processor time; None for any time.
-        points: For each lag or length in rising order, the cells, one for each seed.
+        problem: ``"echo"``, ``"recall"`` or, for the capacity, ``"copy"``.
+        agent: The agent's class, as ``"module:Class"``.
+        steps: The most time steps of each job; None for no limit.
+        seconds: The most processor seconds of each job; None for no limit.
+        points: For each lag or length, in rising order, one job for each seed.
     """
 
     problem: str
     agent: str
     steps: int | None
     seconds: float | None
-    points: dict[int, list[Cell]]
+    points: dict[int, list[Job]]
 
 
 @dataclass(frozen=True)
 class Suite:
-    """What is run. The sections are as `suites.json` has them.
+    """What a benchmark runs. The sections are lists of objects, as in `suites.json`.
 
     Attributes:
-        seeds: Of each cell.
-        steps_without_preset: The budget in ``matrix`` and ``generalisation`` of an agent that has
-            no preset there, such as somebody's own.
-        matrix: ``id``, ``agents``, and maybe ``kwargs``.
-        horizon: ``problem``, ``agents``, ``lags`` and the budget: ``steps``, or ``seconds`` of
-            processor time, or both, of which the first to be spent ends a run.
-        capacity: ``agents``, ``lengths`` and the budget.
-        generalisation: ``id``, ``agents``, ``length`` learned at, ``factors`` of it that are
-            evaluated, and maybe ``kwargs``.
+        seeds: The seeds of each row.
+        steps: The most time steps of a job in ``matrix`` and ``generalisation`` whose agent gives
+            no number.
+        agents: Agents that run in every row, in the forms of `AgentSpec`.
+        matrix: Rows with the keys ``id`` and maybe ``kwargs``.
+        horizon: Sweeps of the lag: ``problem``, ``lags`` and a budget, which is ``steps``,
+            ``seconds`` of processor time, or both, of which the first to be spent ends a job.
+        capacity: Sweeps of the length of ``SeqCopy-v0``: ``lengths`` and a budget.
+        generalisation: Rows that are evaluated at other lengths, too: ``id``, ``length`` to learn
+            at, ``factors`` of it to evaluate at, and maybe ``kwargs``.
+
+    Each object of a section can also have ``agents``, which run in it besides the suite's.
     """
 
     seeds: list[int]
-    steps_without_preset: int
+    steps: int
+    agents: list[Any] = field(default_factory=list)
     matrix: list[dict[str, Any]] = field(default_factory=list)
     horizon: list[dict[str, Any]] = field(default_factory=list)
     capacity: list[dict[str, Any]] = field(default_factory=list)
@@ -101,140 +144,119 @@ class Suite:
 
     def __post_init__(self) -> None:
         _check_list("seeds", self.seeds, 0)
-        check_int("steps_without_preset", self.steps_without_preset, 1)
-        for section, (needed, optional) in _ENTRIES.items():
+        check_int("steps", self.steps, 1)
+        _check_agents(self.agents)
+        for section, (needed, optional) in SECTIONS.items():
             entries = getattr(self, section)
             if not isinstance(entries, list):
                 raise TypeError(f"{section} must be a list, got {entries!r}")
             for entry in entries:
-                _check_entry(section, entry, needed, optional)
+                _check_entry(section, entry, needed, optional | {"agents"})
 
     def matrix_rows(self) -> list[Row]:
-        """The matrix: a row for each environment and agent."""
+        """Return a row for each environment of the matrix and each agent."""
         return [
-            Row(entry["id"], kwargs, agent, self._preset_cells(entry["id"], kwargs, agent))
+            self._row(entry["id"], entry.get("kwargs", {}), spec)
             for entry in self.matrix
-            for kwargs in [entry.get("kwargs", {})]
-            for agent in entry["agents"]
-        ]
-
-    def horizon_sweeps(self) -> list[Sweep]:
-        """The memory horizons: cells for each problem, agent and lag."""
-        return [
-            sweep
-            for entry in self.horizon
-            for id, shared, at in [_HORIZONS[entry["problem"]]]
-            for sweep in self._sweeps(entry["problem"], id, shared, entry, entry["lags"], at)
-        ]
-
-    def capacity_sweeps(self) -> list[Sweep]:
-        """The capacities: cells for each agent and length of ``SeqCopy-v0``."""
-        return [
-            sweep
-            for entry in self.capacity
-            for sweep in self._sweeps(
-                "copy", "SeqCopy-v0", {}, entry, entry["lengths"], lambda size: {"length": size}
-            )
+            for spec in self._agents(entry)
         ]
 
     def generalisation_rows(self) -> list[Row]:
-        """Cells that are evaluated at other lengths, their ``lengths``, besides."""
+        """Return the rows whose jobs have ``lengths``."""
         rows = []
         for entry in self.generalisation:
             kwargs = {**entry.get("kwargs", {}), "length": entry["length"]}
             lengths = sorted({round(entry["length"] * factor) for factor in entry["factors"]})
-            rows += [
-                Row(
-                    entry["id"],
-                    kwargs,
-                    agent,
-                    self._preset_cells(entry["id"], kwargs, agent, lengths),
-                )
-                for agent in entry["agents"]
-            ]
+            rows += [self._row(entry["id"], kwargs, spec, lengths) for spec in self._agents(entry)]
         return rows
 
-    def cells(self) -> list[Cell]:
-        """All cells, each once, in the order of the sections."""
-        rows = [*self.matrix_rows(), *self.generalisation_rows()]
-        sweeps = [*self.horizon_sweeps(), *self.capacity_sweeps()]
-        groups = [row.cells for row in rows]
-        groups += [cells for sweep in sweeps for cells in sweep.points.values()]
-        return list({cell.key: cell for cells in groups for cell in cells}.values())
+    def horizon_sweeps(self) -> list[Sweep]:
+        """Return the sweeps of the lag, for each problem and agent."""
+        return [
+            sweep
+            for entry in self.horizon
+            for id, parameters in [HORIZONS[entry["problem"]]]
+            for sweep in self._sweeps(entry, entry["problem"], id, entry["lags"], parameters)
+        ]
 
-    def with_agents(self, agents: Iterable[str]) -> Suite:
-        """The suite with these in every row."""
-        added = list(agents)
+    def capacity_sweeps(self) -> list[Sweep]:
+        """Return the sweeps of the number of symbols to copy, for each agent."""
+        return [
+            sweep
+            for entry in self.capacity
+            for sweep in self._sweeps(
+                entry, "copy", CAPACITY, entry["lengths"], lambda length: {"length": length}
+            )
+        ]
 
-        def extend(entry: dict[str, Any]) -> dict[str, Any]:
-            return {**entry, "agents": list(dict.fromkeys([*entry["agents"], *added]))}
+    def jobs(self) -> list[Job]:
+        """Return all jobs, each once, in the order of the sections."""
+        groups = [row.jobs for row in (*self.matrix_rows(), *self.generalisation_rows())]
+        for sweep in (*self.horizon_sweeps(), *self.capacity_sweeps()):
+            groups += sweep.points.values()
+        return list({job.key: job for jobs in groups for job in jobs}.values())
 
-        changed: dict[str, Any] = {
-            name: [extend(entry) for entry in getattr(self, name)] for name in _ENTRIES
-        }
-        return replace(self, **changed)
+    def with_agents(self, agents: Iterable[Any]) -> Suite:
+        """Return the suite with these agents, too, in every row."""
+        return replace(self, agents=[*self.agents, *agents])
 
     def with_environment(self, id: str, kwargs: dict[str, Any]) -> Suite:
-        """The suite with one more environment in the matrix, for all agents that are in it."""
-        agents = [agent for entry in self.matrix for agent in entry["agents"]]
-        entry = {
-            "id": id,
-            "kwargs": kwargs,
-            "agents": list(dict.fromkeys(agents or [RECURRENT_PPO])),
-        }
+        """Return the suite with one more environment in the matrix, for all agents of the matrix.
+
+        An agent that has several options in the matrix gets those of its first row.
+        """
+        found: dict[str, Any] = {}
+        for entry in self.matrix:
+            for value in entry.get("agents", []):
+                found.setdefault(AgentSpec.of(value).agent, value)
+        entry = {"id": id, "kwargs": kwargs, "agents": list(found.values())}
         return replace(self, matrix=[*self.matrix, entry])
 
     def to_json(self) -> str:
-        """The suite as a file that `read_suite` reads."""
+        """Return the text of a file that `read_suite` reads."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
-    def _preset_cells(
-        self, id: str, kwargs: dict[str, Any], agent: str, lengths: Iterable[int] = ()
-    ) -> list[Cell]:
-        unproven = Preset(id, {}, agent, target=SWEEP_TARGET, steps=self.steps_without_preset)
-        preset = find_preset(id, kwargs, agent) or unproven
-        return self._cells(preset, id, kwargs, preset.target, {"steps": preset.steps}, lengths)
+    def _agents(self, entry: dict[str, Any]) -> list[AgentSpec]:
+        """Return the agents of an entry and of the suite, each once."""
+        specs = map(AgentSpec.of, [*entry.get("agents", []), *self.agents])
+        return list({json.dumps(spec.to_json()): spec for spec in specs}.values())
+
+    def _row(
+        self, id: str, kwargs: dict[str, Any], spec: AgentSpec, lengths: Iterable[int] = ()
+    ) -> Row:
+        steps = spec.steps or self.steps
+        return Row(id, kwargs, spec.agent, self._jobs(id, kwargs, spec, lengths, steps=steps))
 
     def _sweeps(
         self,
+        entry: dict[str, Any],
         problem: str,
         id: str,
-        shared: dict[str, Any],
-        entry: dict[str, Any],
         sizes: list[int],
-        parameters: Any,
+        parameters: _Parameters,
     ) -> Iterator[Sweep]:
-        for agent in entry["agents"]:
-            # The same options for all, so that what differs is what has to be remembered.
-            preset = find_preset(id, shared, agent) or Preset(id, {}, agent)
-            budget = {name: entry.get(name) for name in BUDGETS}
+        budget = {name: entry.get(name) for name in BUDGETS}
+        for spec in self._agents(entry):
             points = {
-                size: self._cells(preset, id, parameters(size), SWEEP_TARGET, budget)
-                for size in sorted(sizes)
+                size: self._jobs(id, parameters(size), spec, **budget) for size in sorted(sizes)
             }
-            yield Sweep(problem, agent, points=points, **budget)
+            yield Sweep(problem, spec.agent, points=points, **budget)
 
-    def _cells(
+    def _jobs(
         self,
-        preset: Preset,
         id: str,
         kwargs: dict[str, Any],
-        target: float,
-        budget: dict[str, Any],
+        spec: AgentSpec,
         lengths: Iterable[int] = (),
-    ) -> list[Cell]:
-        agent = preset.agent
-        options = preset.options
-        if agent in AGENTS:
-            options = asdict(make_options(agent, options))
+        **budget: Any,
+    ) -> list[Job]:
         return [
-            Cell(
+            Job(
                 id=id,
                 kwargs=kwargs,
-                agent=agent,
-                options=options,
+                agent=spec.agent,
+                options=spec.options,
                 seed=seed,
-                target=target,
                 lengths=list(lengths),
                 **budget,
             )
@@ -242,66 +264,23 @@ class Suite:
         ]
 
 
-# section: (keys that an entry must have, keys that it may have)
-_ENTRIES: dict[str, tuple[set[str], set[str]]] = {
-    "matrix": ({"id", "agents"}, {"kwargs"}),
-    "horizon": ({"problem", "agents", "lags"}, set(BUDGETS)),
-    "capacity": ({"agents", "lengths"}, set(BUDGETS)),
-    "generalisation": ({"id", "agents", "length", "factors"}, {"kwargs"}),
+# section: (keys that an entry must have, keys that it may have besides "agents")
+SECTIONS: dict[str, tuple[set[str], set[str]]] = {
+    "matrix": ({"id"}, {"kwargs"}),
+    "horizon": ({"problem", "lags"}, set(BUDGETS)),
+    "capacity": ({"lengths"}, set(BUDGETS)),
+    "generalisation": ({"id", "length", "factors"}, {"kwargs"}),
 }
-
-
-def _check_list(name: str, values: Any, low: int) -> None:
-    if not isinstance(values, list) or not values:
-        raise TypeError(f"{name} must be a list of at least one int, got {values!r}")
-    for value in values:
-        check_int(name, value, low)
-
-
-def _check_entry(section: str, entry: Any, needed: set[str], optional: set[str]) -> None:
-    """Raise TypeError or ValueError for an entry of a section that makes no sense."""
-    if not isinstance(entry, dict):
-        raise TypeError(f"an entry of {section} must be an object, got {entry!r}")
-    for name in needed - set(entry):
-        raise ValueError(f"an entry of {section} must have {name!r}, got {entry!r}")
-    for name in set(entry) - needed - optional:
-        allowed = ", ".join(sorted(needed | optional))
-        raise ValueError(f"an entry of {section} has no {name!r}; it has {allowed}")
-    agents = entry["agents"]
-    if not isinstance(agents, list) or not all(isinstance(agent, str) for agent in agents):
-        raise TypeError(f"agents must be a list of names, got {agents!r}")
-    for agent in agents:
-        if ":" not in agent:
-            check_choice("agent", agent, AGENTS)
-    if not isinstance(entry.get("kwargs", {}), dict):
-        raise TypeError(f"kwargs must be an object, got {entry['kwargs']!r}")
-    for name, low in (("lags", 1), ("lengths", 1)):
-        if name in entry:
-            _check_list(name, entry[name], low)
-    for name in ("steps", "length"):
-        if name in entry:
-            check_int(name, entry[name], 1)
-    if "seconds" in entry:
-        check_positive("seconds", entry["seconds"])
-    if set(BUDGETS) <= optional and not set(BUDGETS) & set(entry):
-        raise ValueError(f"an entry of {section} must have 'steps' or 'seconds', got {entry!r}")
-    if "problem" in entry:
-        check_choice("problem", entry["problem"], tuple(_HORIZONS))
-    factors = entry.get("factors", [1])
-    if not isinstance(factors, list) or not all(
-        isinstance(factor, (int, float)) and factor > 0 for factor in factors
-    ):
-        raise ValueError(f"factors must be a list of numbers above 0, got {factors!r}")
 
 
 def read_suite(name: str) -> Suite:
     """Read a suite.
 
     Args:
-        name: ``"quick"``, ``"full"``, or the path of a JSON file that holds one suite.
+        name: ``"quick"``, ``"timed"``, ``"full"``, or the path of a JSON file that holds a suite.
 
     Raises:
-        SuiteError: There is none, or it makes no sense; the message says what.
+        SuiteError: There is no such suite, or it is wrong; the message says what.
     """
     shipped = json.loads(SUITES.read_text("utf-8"))
     try:
@@ -325,57 +304,72 @@ def read_suite(name: str) -> Suite:
         raise SuiteError(f"suite {name}: {error}") from error
 
 
-def check_cells(cells: Iterable[Cell]) -> None:
-    """Check that all cells can be begun, before any of them is.
+def make_suite(
+    name: str,
+    agents: Iterable[Any] = (),
+    id: str | None = None,
+    kwargs: dict[str, Any] | None = None,
+) -> Suite:
+    """Read a suite and add agents and an environment to it.
+
+    Args:
+        name: See `read_suite`.
+        agents: Agents to add to every row, in the forms of `AgentSpec`.
+        id: An environment to add to the matrix.
+        kwargs: Parameters of that environment.
 
     Raises:
-        SuiteError: An environment that can't be made, or an agent that can't learn it.
+        SuiteError: There is no such suite, or something in it is wrong.
     """
-    seen: set[str] = set()
-    for cell in cells:
-        word = json.dumps([cell.id, cell.kwargs, cell.agent, cell.options, cell.lengths])
-        if word in seen:
-            continue
-        seen.add(word)
-        task = _task_of(cell, {})
-        for length in cell.lengths:
-            other = _task_of(cell, {"length": length})
-            spaces = other.observation_space, other.action_space
-            if spaces != (task.observation_space, task.action_space):
-                raise SuiteError(
-                    f"id {cell.id!r} shows or asks for something else at length={length} than at "
-                    f"{cell.kwargs}: an agent can't be evaluated there"
-                )
-            if cell.agent == "transformer" and (other.num_steps or 0) > (task.num_steps or 0):
-                raise SuiteError(
-                    f"agent 'transformer' can't be evaluated on {cell.id} at length={length}: "
-                    f"it is made for the {task.num_steps} time steps that it learns from"
-                )
-        if task.problem is None and cell.agent in AGENTS:
-            try:
-                make_learner(settings_of(cell))
-            except (TypeError, ValueError) as error:
-                raise SuiteError(
-                    f"agent {cell.agent!r} can't learn {cell.id!r}: {error}"
-                ) from error
-
-
-def _task_of(cell: Cell, changed: dict[str, Any]) -> Task:
-    kwargs = {**cell.kwargs, **changed}
+    suite = read_suite(name)
+    if id is not None:
+        suite = suite.with_environment(id, kwargs or {})
     try:
-        return find_task(cell.id, kwargs)
-    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
-        raise SuiteError(f"id {cell.id!r} {kwargs}: {error}") from error
+        return suite.with_agents(agents)
+    except (TypeError, ValueError) as error:
+        raise SuiteError(str(error)) from error
 
 
-def settings_of(cell: Cell) -> Settings:
-    """The settings of a cell whose agent is one of `agents.config.AGENTS`."""
-    return Settings(
-        id=cell.id,
-        kwargs=cell.kwargs,
-        agent=cell.agent,
-        options=make_options(cell.agent, cell.options),
-        seed=cell.seed,
-        steps=cell.most_steps,
-        target=cell.target,
-    )
+def _check_list(name: str, values: Any, low: int) -> None:
+    if not isinstance(values, list) or not values:
+        raise TypeError(f"{name} must be a list of at least one int, got {values!r}")
+    for value in values:
+        check_int(name, value, low)
+
+
+def _check_agents(agents: Any) -> None:
+    if not isinstance(agents, list):
+        raise TypeError(f"agents must be a list, got {agents!r}")
+    for agent in agents:
+        AgentSpec.of(agent)
+
+
+def _check_entry(section: str, entry: Any, needed: set[str], optional: set[str]) -> None:
+    """Raise TypeError or ValueError for an entry of a section that is wrong."""
+    if not isinstance(entry, dict):
+        raise TypeError(f"an entry of {section} must be an object, got {entry!r}")
+    for name in sorted(needed - set(entry)):
+        raise ValueError(f"an entry of {section} must have {name!r}, got {entry!r}")
+    for name in sorted(set(entry) - needed - optional):
+        allowed = ", ".join(sorted(needed | optional))
+        raise ValueError(f"an entry of {section} has no {name!r}; it has {allowed}")
+    _check_agents(entry.get("agents", []))
+    if not isinstance(entry.get("kwargs", {}), dict):
+        raise TypeError(f"kwargs must be an object, got {entry['kwargs']!r}")
+    for name in ("lags", "lengths"):
+        if name in entry:
+            _check_list(name, entry[name], 1)
+    for name in ("steps", "length"):
+        if name in entry:
+            check_int(name, entry[name], 1)
+    if "seconds" in entry and check_number("seconds", entry["seconds"]) <= 0:
+        raise ValueError(f"seconds must be above 0, got {entry['seconds']!r}")
+    if set(BUDGETS) <= optional and not set(BUDGETS) & set(entry):
+        raise ValueError(f"an entry of {section} must have 'steps' or 'seconds', got {entry!r}")
+    if "problem" in entry:
+        check_choice("problem", entry["problem"], tuple(HORIZONS))
+    factors = entry.get("factors", [1])
+    if not isinstance(factors, list) or not all(
+        isinstance(factor, (int, float)) and factor > 0 for factor in factors
+    ):
+        raise ValueError(f"factors must be a list of numbers above 0, got {factors!r}")
