@@ -1,4 +1,4 @@
-"""The training loop: update a learner until it reaches its target, and record the learning curve."""
+"""The training loop: update a learner until its target, and record the learning curve."""
 
 from __future__ import annotations
 

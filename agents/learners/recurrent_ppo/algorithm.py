@@ -182,8 +182,10 @@ class SequencePPO(sb3_contrib.RecurrentPPO):
                 monitor.episode_count += 1
                 returns[i] = lengths[i] = 0
 
-    def _act(self, observations: Any, starts: Any, noise: Tensor) -> tuple[Any, Any, Any, RNNStates]:
-        """`SequencePolicy.act` with (steps, num_envs, ...) arrays instead of flat tensors."""
+    def _act(
+        self, observations: Any, starts: Any, noise: Tensor
+    ) -> tuple[Any, Any, Any, RNNStates]:
+        """Call `SequencePolicy.act` with arrays of shape (steps, num_envs, ...)."""
         policy: Any = self.policy
         obs, start, flat_noise = (
             torch.as_tensor(array, device=self.device).swapaxes(0, 1).flatten(0, 1)
