@@ -209,11 +209,7 @@ WRONG = {
         {"input_spec": spaces.Discrete(2)},
         r"input_spec must be Symbols\(n\) or Values.*, got Discrete\(2\)",
     ),
-    "answers as a number": (
-        Parity,
-        {"action_space": 2},
-        r"action_space must be Discrete, .*, got 2",
-    ),
+    "answers as a number": (Parity, {"action_space": 2}, r"action_space must be Discrete, .*, got 2"),
     "answers from 1": (
         Parity,
         {"action_space": spaces.Discrete(2, start=1)},
