@@ -16,6 +16,7 @@ from agents.learners.base import Learner
 from agents.learners.heads import ObservationEncoder, make_head
 from agents.networks import NETWORKS, NetworkOptions, make_network
 from seqenvs.dataset import Samples
+from seqenvs.playing import sample_batches
 
 LEAST_RATE = 0.01  # the last step size of annealing, as a fraction of the first
 
@@ -78,8 +79,8 @@ class SupervisedLearner(Learner):
         self._parameters = list(self.network.parameters())
         self._optimizer = torch.optim.Adam(self._parameters, options.learning_rate, fused=True)
         self._steps = self._updates = 0
-        self._samples = task.samples(
-            options.batch_size, seed=settings.seed, play=options.source == "env"
+        self._samples = sample_batches(
+            task, options.batch_size, seed=settings.seed, play_env=options.source == "env"
         )
 
     @property
