@@ -224,8 +224,8 @@ class Suite:
     def _row(
         self, id: str, kwargs: dict[str, Any], spec: AgentSpec, lengths: Iterable[int] = ()
     ) -> Row:
-        steps = spec.steps or self.steps
-        return Row(id, kwargs, spec.agent, self._jobs(id, kwargs, spec, lengths, steps=steps))
+        budget = {"steps": spec.steps or self.steps}
+        return Row(id, kwargs, spec.agent, self._jobs(id, kwargs, spec, budget, lengths))
 
     def _sweeps(
         self,
@@ -235,10 +235,10 @@ class Suite:
         sizes: list[int],
         parameters: _Parameters,
     ) -> Iterator[Sweep]:
-        budget = {name: entry.get(name) for name in BUDGETS}
+        budget: dict[str, Any] = {name: entry.get(name) for name in BUDGETS}
         for spec in self._agents(entry):
             points = {
-                size: self._jobs(id, parameters(size), spec, **budget) for size in sorted(sizes)
+                size: self._jobs(id, parameters(size), spec, budget) for size in sorted(sizes)
             }
             yield Sweep(problem, spec.agent, points=points, **budget)
 
@@ -247,8 +247,8 @@ class Suite:
         id: str,
         kwargs: dict[str, Any],
         spec: AgentSpec,
+        budget: dict[str, Any],
         lengths: Iterable[int] = (),
-        **budget: Any,
     ) -> list[Job]:
         return [
             Job(
