@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqenvs.arguments import add_assignments, assignments
+from seqenvs.arguments import UsageError, add_assignments, assignments, int_from
 
 if TYPE_CHECKING:
     from seqenvs.benchmark.executors import Executor
@@ -27,8 +27,7 @@ SuiteMaker = Callable[..., "Suite"]  # see `seqenvs.benchmark.suites.make_suite`
 def add_parsers(commands: Any, make_suite: SuiteMaker | None = None) -> None:
     """Add the commands to a command line.
 
-    Each parser's default ``command`` is the function to call with the parsed arguments. It returns
-    the exit code, and raises ValueError for an argument that is wrong.
+    Each parser has the default ``run``, as `seqenvs.arguments.run_command` calls it.
 
     Args:
         commands: What ``add_subparsers`` of an `argparse.ArgumentParser` returned.
@@ -41,7 +40,7 @@ def add_parsers(commands: Any, make_suite: SuiteMaker | None = None) -> None:
         "run and all of them to results.json. Runs that are there already are not run again, "
         "unless their settings changed. Ctrl-C stops it, and the same command continues.",
     )
-    benchmark.set_defaults(command=partial(run_benchmark_command, make_suite=make_suite))
+    benchmark.set_defaults(run=partial(run_benchmark_command, make_suite=make_suite))
     benchmark.add_argument(
         "--suite",
         default="quick",
@@ -63,7 +62,10 @@ def add_parsers(commands: Any, make_suite: SuiteMaker | None = None) -> None:
         "--dir", type=Path, default=FOLDER, help=f"folder of the results (default: {FOLDER})"
     )
     benchmark.add_argument(
-        "--jobs", type=int, default=os.cpu_count(), help="runs at a time (default: one a core)"
+        "--jobs",
+        type=int_from(1),
+        default=os.cpu_count(),
+        help="runs at a time (default: one a core)",
     )
     benchmark.add_argument(
         "--engine",
@@ -80,7 +82,7 @@ def add_parsers(commands: Any, make_suite: SuiteMaker | None = None) -> None:
         help="write the report of a benchmark",
         description="Write the report of the results that benchmark has written.",
     )
-    report.set_defaults(command=run_report_command)
+    report.set_defaults(run=run_report_command)
     report.add_argument(
         "--dir", type=Path, default=FOLDER, help=f"folder of the results (default: {FOLDER})"
     )
@@ -93,16 +95,14 @@ def run_benchmark_command(
     """Run ``benchmark``; returns 0, 1 if a job failed or a file cannot be written, or 130.
 
     Raises:
-        ValueError: An argument is wrong, or something is missing that it asks for.
+        UsageError: An argument is wrong, or something is missing that it asks for.
     """
-    if arguments.jobs < 1:
-        raise ValueError(f"--jobs must be at least 1, got {arguments.jobs}")
     if arguments.set and arguments.id is None:
-        raise ValueError("--set needs --id, the environment whose parameter it is")
+        raise UsageError("--set needs --id, the environment whose parameter it is")
     if arguments.option and not arguments.agent:
-        raise ValueError("--option needs --agent, the agent whose option it is")
+        raise UsageError("--option needs --agent, the agent whose option it is")
     if arguments.address is not None and arguments.engine != "ray":
-        raise ValueError("--address needs --engine ray")
+        raise UsageError("--address needs --engine ray")
     options = assignments("--option", arguments.option)
     kwargs = assignments("--set", arguments.set)
     try:
@@ -110,18 +110,18 @@ def run_benchmark_command(
         from seqenvs.benchmark.executors import EngineError
         from seqenvs.benchmark.runner import RESULTS, run_benchmark
     except ModuleNotFoundError as error:
-        raise ValueError(
+        raise UsageError(
             f"benchmark needs {error.name}: pip install 'seqenvs[benchmark]'"
         ) from error
     agents = [{"agent": name, "options": options} for name in arguments.agent]
-    suite = (make_suite or suites.make_suite)(arguments.suite, agents, arguments.id, kwargs)
     began = time.monotonic()
     try:
+        suite = (make_suite or suites.make_suite)(arguments.suite, agents, arguments.id, kwargs)
         failures = run_benchmark(
             suite, arguments.dir, only=arguments.only, execute=_executor(arguments)
         )
-    except EngineError as error:
-        raise ValueError(str(error)) from error
+    except (EngineError, suites.SuiteError) as error:
+        raise UsageError(str(error)) from error
     except OSError as error:
         said = "the disk is full" if error.errno == errno.ENOSPC else str(error)
         print(f"{arguments.dir} can't be written: {said}. {GO_ON}", file=sys.stderr)
@@ -143,17 +143,17 @@ def run_report_command(arguments: argparse.Namespace) -> int:
     """Run ``report``; returns 0.
 
     Raises:
-        ValueError: There are no results, or something is missing that the report needs.
+        UsageError: There are no results, or something is missing that the report needs.
     """
     try:
         from seqenvs.benchmark.report import write_report
         from seqenvs.benchmark.results import ResultError
     except ModuleNotFoundError as error:
-        raise ValueError(f"report needs {error.name}: pip install 'seqenvs[benchmark]'") from error
+        raise UsageError(f"report needs {error.name}: pip install 'seqenvs[benchmark]'") from error
     try:
         paths = write_report(arguments.dir, arguments.out or arguments.dir / "report")
     except ResultError as error:
-        raise ValueError(str(error)) from error
+        raise UsageError(str(error)) from error
     for path in paths:
         print(f"Written: {path}")
     return 0

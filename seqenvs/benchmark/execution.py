@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 
 from seqenvs.benchmark.jobs import Job
-from seqenvs.benchmark.recording import DIGITS, play
 from seqenvs.benchmark.results import LEARNS_FROM, AtLength, JobResult, thin
 from seqenvs.benchmark.suites import SuiteError
-from seqenvs.evaluation import Evaluation, evaluate
+from seqenvs.evaluation import DIGITS, Evaluation, evaluate, record_episodes
 from seqenvs.files import import_object, machine, versions, write_json
 from seqenvs.task import Task, find_task
 
@@ -74,7 +73,7 @@ def run_job(job: Job, work: Path, *, checkpoint_seconds: float = CHECKPOINT_SECO
             AtLength(length, there.mean_return, there.memory_score, there.bounds)
             for length, there in others
         ],
-        episodes=play(agent, job.id, job.kwargs),
+        episodes=record_episodes(agent, job.id, job.kwargs),
     )
 
 
@@ -184,7 +183,7 @@ def _curve(agent: Any, progress: Progress, task: Task) -> list[list[Any]]:
 
 def _evaluate(agent: Any, job: Job, **changed: Any) -> Evaluation:
     """Evaluate an agent on fresh episodes; the figures are rounded."""
-    reached = evaluate(agent, job.id, {**job.kwargs, **changed}, episodes=EPISODES)
+    reached = evaluate(agent, job.id, episodes=EPISODES, **{**job.kwargs, **changed})
     names = ("mean_return", "standard_error", "success_rate", "memory_score")
     rounded: dict[str, Any] = {name: _rounded(getattr(reached, name)) for name in names}
     return replace(reached, accuracy=[_rounded(each) for each in reached.accuracy], **rounded)

@@ -9,7 +9,6 @@ import pytest
 
 from seqenvs.benchmark.results import (
     MAX_POINTS,
-    Episode,
     ResultError,
     read_result,
     read_results,
@@ -19,6 +18,7 @@ from seqenvs.benchmark.results import (
     write_result,
     write_table,
 )
+from seqenvs.evaluation import Episode
 from tests.seqenvs.benchmark.agents import fake_run, job_of
 
 EPISODE = Episode([1], [0], [False], [3], [None], [None])
@@ -74,7 +74,7 @@ def test_a_result_is_read_as_it_was_written(result, tmp_path):
         (lambda text: text.replace('"seed": ', '"seed": 7'), "its job is"),
         (lambda text: text.replace('"curve": [[', '"curve": [[1, '), "must have four numbers"),
         (lambda text: text.replace('"machine": "', '"machine": 7, "x": "'), "'machine' must be"),
-        (lambda text: text.replace('"due": [', '"due": [true, '), "must be of one length"),
+        (lambda text: text.replace('"due": [', '"due": [true, '), "must have the same length"),
         (lambda text: text.replace('"success_rate"', '"rate"'), "success_rate|unexpected"),
         (lambda text: text.replace('"rewards"', '"books"'), "learns_from must be one of"),
     ],
