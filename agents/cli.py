@@ -31,6 +31,7 @@ from seqenvs.files import write_atomically, write_text
 if TYPE_CHECKING:
     from agents.config import Settings
     from agents.training.loop import Training
+    from seqenvs.benchmark.suites import Suite
 
 INSTALL = "pip install -e '.[agents]'"
 
@@ -70,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_export(commands)
     _add_experiments(commands)
-    add_parsers(commands)
+    add_parsers(commands, _make_suite)
     return parser
 
 
@@ -104,7 +105,13 @@ def _add_train(commands: Any) -> None:
     )
     add_assignments(train, "--set", "a parameter of the environment, such as lag=4")
     add_assignments(train, "--option", "an option of the agent, such as hidden=128")
-    train.add_argument("--run", type=Path, help="the run folder (default: runs/ID-DATE-TIME)")
+    train.add_argument(
+        "--run",
+        dest="folder",
+        metavar="RUN",
+        type=Path,
+        help="the run folder (default: runs/ID-DATE-TIME)",
+    )
     train.add_argument(
         "--resume",
         type=Path,
@@ -122,7 +129,7 @@ def _add_evaluate(commands: Any) -> None:
         "best scores without memory, and write evaluation.json into its run folder.",
     )
     evaluate.set_defaults(run=_evaluate)
-    evaluate.add_argument("run", type=Path, help="the folder that train wrote")
+    evaluate.add_argument("folder", metavar="RUN", type=Path, help="the folder that train wrote")
     evaluate.add_argument(
         "--episodes", type=int_from(1), default=1000, help="how many (default: 1,000)"
     )
@@ -137,7 +144,7 @@ def _add_export(commands: Any) -> None:
         "input and output. Then run the model with onnxruntime and compare it with the agent.",
     )
     export.set_defaults(run=_export)
-    export.add_argument("run", type=Path, help="the folder that train wrote")
+    export.add_argument("folder", metavar="RUN", type=Path, help="the folder that train wrote")
     export.add_argument("--to", type=Path, help="the file (default: RUN/model.onnx)")
 
 
@@ -174,6 +181,12 @@ def _add_experiments(commands: Any) -> None:
         command.add_argument(
             "--work", type=Path, default=Path(folder), help=f"working folder (default: {folder})"
         )
+
+
+def _make_suite(*arguments: Any) -> Suite:
+    from agents.suites import make_suite
+
+    return make_suite(*arguments)
 
 
 @contextmanager
@@ -234,7 +247,7 @@ def _start(arguments: argparse.Namespace, given: dict[str, Any]) -> tuple[Traini
         settings = preset_settings(arguments.id, kwargs, agent, options, **given)
         training = start(settings)
         name = arguments.id.split(":")[-1]
-        folder = arguments.run or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+        folder = arguments.folder or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
         run_folder.create(folder, settings)
     return training, folder
 
@@ -243,7 +256,8 @@ def _resume(arguments: argparse.Namespace, given: dict[str, Any]) -> tuple[Train
     from agents.training.loop import resume
 
     others = sorted(set(given) - {"steps", "target"})
-    others += [n for n in ("id", "agent", "set", "option", "run") if getattr(arguments, n)]
+    names = {"id": "id", "agent": "agent", "set": "set", "option": "option", "run": "folder"}
+    others += [name for name, attribute in names.items() if getattr(arguments, attribute)]
     if others:
         raise UsageError(
             f"{others[0]} can't be given with --resume, which continues with the settings of the "
@@ -283,8 +297,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
     seed = SEED if arguments.seed is None else arguments.seed
     with _errors_of_runs():
-        settings = run_folder.read_settings(arguments.run)
-        learner = run_folder.read_learner(arguments.run)
+        settings = run_folder.read_settings(arguments.folder)
+        learner = run_folder.read_learner(arguments.folder)
         evaluation = evaluate(
             learner,
             settings.id,
@@ -293,7 +307,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             progress=True,
             **settings.kwargs,
         )
-    write_text(arguments.run / run_folder.EVALUATION, evaluation.to_json())
+    write_text(arguments.folder / run_folder.EVALUATION, evaluation.to_json())
     print(evaluation.report())
     if seed == settings.seed:
         print("\nThe agent was trained with this seed: these episodes are not fresh.")
@@ -303,10 +317,10 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     from seqenvs.evaluation import evaluate
 
-    path = arguments.to or arguments.run / "model.onnx"
+    path = arguments.to or arguments.folder / "model.onnx"
     with _errors_of_runs():
-        settings = run_folder.read_settings(arguments.run)
-        learner = run_folder.read_learner(arguments.run)
+        settings = run_folder.read_settings(arguments.folder)
+        learner = run_folder.read_learner(arguments.folder)
     try:
         from agents.export import ExportError, OnnxAgent, export
 
