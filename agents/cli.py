@@ -26,6 +26,7 @@ from seqenvs.arguments import (
     usage_errors,
 )
 from seqenvs.benchmark.cli import add_parsers
+from seqenvs.cli import add_evaluate_arguments, run_evaluate
 from seqenvs.files import write_atomically, write_text
 
 if TYPE_CHECKING:
@@ -126,14 +127,13 @@ def _add_evaluate(commands: Any) -> None:
         "evaluate",
         help="play fresh episodes with a trained agent",
         description="Play fresh episodes with a trained agent, print what it reaches next to the "
-        "best scores without memory, and write evaluation.json into its run folder.",
+        "best scores without memory, and write evaluation.json into its run folder. The agent may "
+        "also be a zip file of Stable-Baselines3 or sb3-contrib; then give --id.",
     )
     evaluate.set_defaults(run=_evaluate)
-    evaluate.add_argument("folder", metavar="RUN", type=Path, help="the folder that train wrote")
-    evaluate.add_argument(
-        "--episodes", type=int_from(1), default=1000, help="how many (default: 1,000)"
-    )
-    evaluate.add_argument("--seed", type=int_from(0), help="seed of the episodes")
+    evaluate.add_argument("agent", metavar="RUN", help="the folder that train wrote, or a zip file")
+    evaluate.add_argument("--id", help="the environment, for a zip file")
+    add_evaluate_arguments(evaluate)
 
 
 def _add_export(commands: Any) -> None:
@@ -292,26 +292,33 @@ def _proven(settings: Settings) -> str:
     return ""
 
 
-def _evaluate(arguments: argparse.Namespace) -> int:
+def _evaluate(arguments: argparse.Namespace) -> None:
     from seqenvs.evaluation import SEED, evaluate
 
+    if arguments.agent.endswith(".zip"):
+        if arguments.id is None:
+            raise UsageError("--id must be given for a zip file, such as --id SeqEcho-v0")
+        run_evaluate(arguments)
+        return
+    folder = Path(arguments.agent)
+    for name in ("id", "set", "algo", "trust"):
+        if getattr(arguments, name):
+            raise UsageError(f"--{name} is for zip files; the settings of a run say what it is")
     seed = SEED if arguments.seed is None else arguments.seed
     with _errors_of_runs():
-        settings = run_folder.read_settings(arguments.folder)
-        learner = run_folder.read_learner(arguments.folder)
+        settings = run_folder.read_settings(folder)
         evaluation = evaluate(
-            learner,
+            run_folder.read_learner(folder),
             settings.id,
             episodes=arguments.episodes,
             seed=seed,
             progress=True,
             **settings.kwargs,
         )
-    write_text(arguments.folder / run_folder.EVALUATION, evaluation.to_json())
-    print(evaluation.report())
-    if seed == settings.seed:
+    write_text(folder / run_folder.EVALUATION, evaluation.to_json())
+    print(evaluation.to_json() if arguments.json else f"{evaluation.report()}\n", end="")
+    if seed == settings.seed and not arguments.json:
         print("\nThe agent was trained with this seed: these episodes are not fresh.")
-    return 0
 
 
 def _export(arguments: argparse.Namespace) -> int:
