@@ -26,6 +26,7 @@ CLASS_NAMES = {
 }
 AGENTS = tuple(CLASS_NAMES)
 SOURCES = ("dataset", "env")
+WINDOW = 1000  # number of episodes whose mean return is compared with the target
 
 
 class OtherModelError(Exception):

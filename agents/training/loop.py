@@ -11,13 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from agents.config import Settings
+from agents.config import WINDOW, Settings
 from agents.learners import Learner, make_learner
 from agents.training import run_folder
 from seqenvs import Bounds
 from seqenvs.evaluation import near_bound
-
-WINDOW = 1000  # number of episodes whose mean return is compared with the target
 
 
 class Row(NamedTuple):
@@ -77,7 +75,12 @@ class Training:
         if self.bounds is not None and not self.learner.remembers:
             error = float(np.std(self.recent)) / WINDOW**0.5
             target = min(target, self.bounds.memoryless - error)
-        return float(np.mean(self.recent)) >= target
+        return self.mean_return >= target
+
+    @property
+    def mean_return(self) -> float:
+        """Mean return of the last `WINDOW` episodes, or of all if there are fewer; NaN for none."""
+        return float(np.mean(self.recent)) if self.recent else float("nan")
 
     @property
     def finished(self) -> bool:
@@ -117,7 +120,7 @@ class Training:
     def summary(self) -> str:
         """Describe what was reached, as the end of a sentence."""
         steps, seconds = self.learner.steps, self.seconds
-        mean = float(np.mean(self.recent))
+        mean = self.mean_return
         error = float(np.std(self.recent)) / len(self.recent) ** 0.5
         bound = "" if self.bounds is None else near_bound(self.bounds, mean, error)
         return f"return {mean:.2f}{bound}, after {steps:,} steps and {seconds:.0f} s of learning"
