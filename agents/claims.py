@@ -16,6 +16,7 @@ from agents.experiments import RESULTS, SEEDS, find_or_run, made_with
 from agents.presets import preset_settings
 from agents.suites import agent_spec
 from seqenvs import Bounds, batches
+from seqenvs.arguments import UsageError
 from seqenvs.benchmark.execution import EPISODES
 from seqenvs.benchmark.executors import Executor
 from seqenvs.benchmark.jobs import Job, environment_name
@@ -267,7 +268,27 @@ CLAIMS = [
 ]
 
 
-def run_claims(
+def run_claims(only: str, jobs: int, folder: Path) -> bool:
+    """Measure claims and print the table.
+
+    Args:
+        only: See `measure`.
+        jobs: See `measure`.
+        folder: See `measure`.
+
+    Returns:
+        Whether every claim is confirmed.
+
+    Raises:
+        UsageError: No claim contains the text of ``only``.
+        EngineError, ResultError, KeyboardInterrupt: See `measure`.
+    """
+    rows = measure(only, jobs, folder)
+    print(*table(rows), sep="\n")
+    return all(row.confirmed for row in rows)
+
+
+def measure(
     only: str,
     jobs: int,
     folder: Path,
@@ -287,8 +308,9 @@ def run_claims(
         execute: See `agents.experiments.find_or_run`.
 
     Raises:
-        ValueError: No claim contains the text.
+        UsageError: No claim contains the text.
         EngineError: A job failed.
+        ResultError: The file of results is damaged.
         KeyboardInterrupt: Ctrl-C. The same call continues.
     """
     chosen = [
@@ -297,7 +319,7 @@ def run_claims(
         if only.lower() in f"{claim.section} {claim.text} {claim.environment} {claim.agent}".lower()
     ]
     if not chosen:
-        raise ValueError(f"no claim has {only!r} in its section, text, environment or agent")
+        raise UsageError(f"no claim has {only!r} in its section, text, environment or agent")
     wanted = {job.key: job for _, claim in chosen for job in claim.jobs()}
     found = find_or_run(list(wanted.values()), jobs, folder, path, execute)
     results = {result.job.key: result for result in found}

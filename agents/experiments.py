@@ -45,7 +45,7 @@ def presets_suite(only: str = "") -> Suite:
 
 
 def run_presets(only: str, jobs: int, folder: Path) -> bool:
-    """Run the presets that have no result yet, and write the page if ``only`` is empty.
+    """Run the presets that have no result yet; write the page if ``only`` is empty.
 
     Args:
         only: See `presets_suite`.
@@ -62,7 +62,9 @@ def run_presets(only: str, jobs: int, folder: Path) -> bool:
     results = find_or_run(presets_suite(only).jobs(), jobs, folder)
     if not only:
         write_text(PAGE, page(results))
-    return all(result.solved for result in results)
+    solved = sum(result.solved for result in results)
+    print(f"{solved} of {len(results)} runs solved their problem")
+    return solved == len(results)
 
 
 def find_or_run(
