@@ -15,7 +15,7 @@ from seqenvs.oracle import Oracle
 from seqenvs.problem import Problem
 from seqenvs.problems import Copy, Echo, NextValue, Recall, Recorded
 from seqenvs.registration import IDS
-from seqenvs.testing import check_streams
+from seqenvs.testing import check_environments
 from seqenvs.vector_env import SequenceVectorEnv
 from tests.variants import VARIANTS
 
@@ -26,7 +26,7 @@ AHEAD = ("time_step", "episode_start")  # what can be shown ahead
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 @pytest.mark.parametrize("problem", VARIANTS, ids=str)
 def test_streams_equal_single_environments(problem: Problem, mode: AutoresetMode) -> None:
-    check_streams(problem, mode, num_envs=3, steps=40, extras=ALL, stack_size=3)
+    check_environments(problem, mode, num_envs=3, steps=40, extras=ALL, stack_size=3)
 
 
 def play(env: SequenceEnv, inputs: list, actions: list) -> list:

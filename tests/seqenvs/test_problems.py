@@ -457,7 +457,7 @@ WRONG = {
     "answers of other episodes": (
         Parity,
         {"answer": lambda s, x, n: (x[:, ::-1], due(x, n))},
-        r"an episode's answers must be its own, but those of episode \d are others if it is alone",
+        r"an episode's answers must not depend on other episodes, but those of episode \d",
     ),
     "answers that see the future": (
         Parity,
