@@ -26,7 +26,7 @@ class NBack(seqenvs.Problem):
         check_int("n", self.n, 1)
         check_int("length", self.length, self.n + 1)
         self.num_inputs = self.length, self.length
-        self.input_spec, self.answers = seqenvs.Symbols(4), gymnasium.spaces.Discrete(2)
+        self.input_spec, self.action_space = seqenvs.Symbols(4), gymnasium.spaces.Discrete(2)
 
     def draw(self, rng, num_inputs):
         inputs = rng.integers(4, size=(self.length, len(num_inputs)))

@@ -12,6 +12,9 @@ from seqenvs.sampling import MOST_SYMBOLS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_BOOLS = (bool, np.bool_)
+_ALIKE: tuple[Any, ...] = (_BOOLS, (int, np.integer), str)
+
 
 def check_int(name: str, value: Any, low: int, high: int | None = None) -> int:
     """Return ``value`` as an int, or raise an error that names it and says what is allowed."""
@@ -24,13 +27,18 @@ def check_int(name: str, value: Any, low: int, high: int | None = None) -> int:
 
 
 def check_choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
-    """Return ``value`` if it is one of ``allowed``, or raise an error that lists them."""
+    """Return the element of ``allowed`` that equals ``value``, or raise an error that lists them.
+
+    NumPy strings, booleans and integers and members of a string enumeration count as what they
+    equal. A boolean never counts as an integer, nor an integer as a boolean.
+    """
     allowed = tuple(allowed)
-    if not any(
-        value is choice or (type(value) is type(choice) and value == choice) for choice in allowed
-    ):
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
-    return value
+    for choice in allowed:
+        kind = next((kind for kind in _ALIKE if isinstance(choice, kind)), type(choice))
+        alike = isinstance(value, kind) and isinstance(value, _BOOLS) == isinstance(choice, _BOOLS)
+        if value is choice or (alike and value == choice):
+            return choice
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
 
 
 def check_number(name: str, value: Any, allowed: str = "a finite number") -> float:

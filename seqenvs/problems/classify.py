@@ -64,7 +64,7 @@ class Classify(Problem):
     threshold: float | None = None
 
     def __post_init__(self) -> None:
-        check_choice("framing", self.framing, ("one_to_one", "many_to_one"))
+        self.framing = check_choice("framing", self.framing, ("one_to_one", "many_to_one"))
         one = self.framing == "one_to_one"
         limit = "the limit depends on the length, which nobody can foresee" if one else None
         self.num_inputs = check_length(self.length, 1, fixed=limit)

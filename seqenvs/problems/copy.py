@@ -70,9 +70,11 @@ class Copy(Problem):
     def __post_init__(self) -> None:
         low, high = self.num_inputs = check_length(self.length, 1)
         self.num_symbols = check_int("num_symbols", self.num_symbols, 2, MOST_SYMBOLS)
-        check_choice("framing", self.framing, ("many_to_many", "many_to_one", "one_to_one"))
+        self.framing = check_choice(
+            "framing", self.framing, ("many_to_many", "many_to_one", "one_to_one")
+        )
         self.start = check_int("start", self.start, 0, low - 1)
-        check_choice("reverse", self.reverse, (False, True))
+        self.reverse = check_choice("reverse", self.reverse, (False, True))
         if self.output_length is not None:
             most = low - self.start
             self.output_length = check_int("output_length", self.output_length, 1, most)

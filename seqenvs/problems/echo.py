@@ -67,7 +67,7 @@ class Echo(Problem):
 
     def __post_init__(self) -> None:
         low, _ = self.num_inputs = check_length(self.length, 1)
-        check_choice("framing", self.framing, ("one_to_one", "many_to_one"))
+        self.framing = check_choice("framing", self.framing, ("one_to_one", "many_to_one"))
         self.num_symbols = check_int("num_symbols", self.num_symbols, 2, MOST_SYMBOLS)
         # With a position the lag has no effect, and need not fit.
         self.lag = check_int("lag", self.lag, 0, low - 1 if self.position is None else None)

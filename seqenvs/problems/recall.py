@@ -71,9 +71,9 @@ class Recall(Problem):
     overlap: bool = False
 
     def __post_init__(self) -> None:
-        check_choice("framing", self.framing, ("one_to_one", "many_to_one"))
-        check_choice("middle", self.middle, ("in_order", "random"))
-        check_choice("overlap", self.overlap, (False, True))
+        self.framing = check_choice("framing", self.framing, ("one_to_one", "many_to_one"))
+        self.middle = check_choice("middle", self.middle, ("in_order", "random"))
+        self.overlap = check_choice("overlap", self.overlap, (False, True))
         one = self.framing == "one_to_one"
         end = "with framing='one_to_one' nobody can foresee when the middle ends" if one else None
         low, high = check_length(self.length, 3, fixed=end)

@@ -369,25 +369,25 @@ def _check_attributes(problem: Problem) -> None:
     assert isinstance(problem, Problem), (
         f"problem must be an instance of a seqenvs.Problem, got {problem!r}"
     )
-    for name in ("shown", "answers", "num_inputs"):
+    for name in ("input_spec", "action_space", "num_inputs"):
         assert hasattr(problem, name), (
             f"{name} must be set in {type(problem).__name__} or its constructor, got nothing"
         )
     assert isinstance(problem.input_spec, (Symbols, Values)), (
-        f"shown must be Symbols(n) or Values(...), got {problem.input_spec!r}"
+        f"input_spec must be Symbols(n) or Values(...), got {problem.input_spec!r}"
     )
     space = problem.action_space
     assert isinstance(space, (spaces.Discrete, spaces.MultiDiscrete, spaces.Box)), (
-        f"answers must be Discrete, MultiDiscrete or Box, got {space!r}"
+        f"action_space must be Discrete, MultiDiscrete or Box, got {space!r}"
     )
-    assert not np.any(getattr(space, "start", 0)), f"answers must start from 0, got {space!r}"
+    assert not np.any(getattr(space, "start", 0)), f"action_space must start from 0, got {space!r}"
     assert isinstance(space, spaces.Discrete) or len(space.shape) == 1, (
-        f"answers must be of shape (K,), got shape {space.shape} in {space!r}"
+        f"action_space must be of shape (K,), got shape {space.shape} in {space!r}"
     )
     if isinstance(space, spaces.Box):
         assert (
             space.dtype == np.float32 and space.is_bounded() and np.all(space.low < space.high)
-        ), f"answers must be a bounded float32 Box with low < high, got {space!r}"
+        ), f"action_space must be a bounded float32 Box with low < high, got {space!r}"
         real = isinstance(problem.tolerance, (int, float, np.integer, np.floating))
         assert real and problem.tolerance > 0, (
             "tolerance must be a number above 0 where answers are a Box, as no answer is right "

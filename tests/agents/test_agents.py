@@ -418,7 +418,7 @@ def test_help_shows_every_setting(capsys):
             assert f"{each.name}: {each.metadata['help']} (default: {each.default})" in shown
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_default_command_learns_to_echo(tmp_path):
     """The README's first command, as a stranger runs it: at least 0.95 within two minutes."""
     command = [sys.executable, "-m", "agents"]

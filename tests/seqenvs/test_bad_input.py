@@ -394,7 +394,7 @@ def test_an_unknown_keyword_is_refused_with_those_that_are_known(face, parameter
 class Plain(Problem):
     """A problem without parameters."""
 
-    input_spec, action_space, num_inputs = Symbols(2), Echo(num_symbols=2).answers, (3, 3)
+    input_spec, action_space, num_inputs = Symbols(2), Echo(num_symbols=2).action_space, (3, 3)
 
     def draw(self, rng, num_inputs):
         return rng.integers(0, 2, (3, len(num_inputs)))
@@ -486,7 +486,7 @@ def test_a_parameter_beside_a_made_problem_is_refused():
     [
         *("no_such_module:Echo", "seqenvs.no_such_module:Echo", "seqenvs.problems:Nope"),
         *("seqenvs.problems:", ":Echo", "seqenvs:batches", "seqenvs:Bounds"),
-        *(3, None, int, Echo().answers, [Echo], SequenceEnv),
+        *(3, None, int, Echo().action_space, [Echo], SequenceEnv),
     ],
     ids=str,
 )

@@ -122,7 +122,7 @@ class Parity(Problem):
 class Echoed(Parity):
     """Real values, two at once, given back as a Box."""
 
-    shown, answers = Values(0, 1, 2), spaces.Box(0, 1, (2,), np.float32)
+    input_spec, action_space = Values(0, 1, 2), spaces.Box(0, 1, (2,), np.float32)
     tolerance = 0.1
 
     def draw(self, rng, num_inputs):
@@ -203,32 +203,32 @@ def due(inputs, lengths):
 
 BOX = spaces.Box(0, 1, (1,), np.float32)
 WRONG = {
-    "shown not set": (Parity, {"shown": None}, r"shown must be Symbols.*got None"),
+    "shown not set": (Parity, {"input_spec": None}, r"input_spec must be Symbols.*got None"),
     "shown as a space": (
         Parity,
-        {"shown": spaces.Discrete(2)},
-        r"shown must be Symbols\(n\) or Values.*, got Discrete\(2\)",
+        {"input_spec": spaces.Discrete(2)},
+        r"input_spec must be Symbols\(n\) or Values.*, got Discrete\(2\)",
     ),
-    "answers as a number": (Parity, {"answers": 2}, r"answers must be Discrete, .*, got 2"),
+    "answers as a number": (Parity, {"action_space": 2}, r"action_space must be Discrete, .*, got 2"),
     "answers from 1": (
         Parity,
-        {"answers": spaces.Discrete(2, start=1)},
-        r"answers must start from 0, got Discrete\(2, start=1\)",
+        {"action_space": spaces.Discrete(2, start=1)},
+        r"action_space must start from 0, got Discrete\(2, start=1\)",
     ),
     "answers in two dimensions": (
         Parity,
-        {"answers": spaces.MultiDiscrete([[2, 2]])},
-        r"answers must be of shape \(K,\), got shape \(1, 2\)",
+        {"action_space": spaces.MultiDiscrete([[2, 2]])},
+        r"action_space must be of shape \(K,\), got shape \(1, 2\)",
     ),
     "answers without end": (
         Echoed,
-        {"answers": spaces.Box(0, np.inf, (2,), np.float32)},
-        r"answers must be a bounded float32 Box .*, got Box",
+        {"action_space": spaces.Box(0, np.inf, (2,), np.float32)},
+        r"action_space must be a bounded float32 Box .*, got Box",
     ),
     "answers of no width": (
         Echoed,
-        {"answers": spaces.Box(1, 1, (2,), np.float32)},
-        r"answers must be .* with low < high, got Box",
+        {"action_space": spaces.Box(1, 1, (2,), np.float32)},
+        r"action_space must be .* with low < high, got Box",
     ),
     "no tolerance": (Echoed, {"tolerance": 0.0}, r"tolerance must be a number above 0 .*, got 0.0"),
     "one number of inputs": (Parity, {"num_inputs": 8}, r"num_inputs must be two ints, .*, got 8"),
@@ -317,7 +317,7 @@ WRONG = {
     ),
     "a type that can't hold the blank": (
         Parity,
-        {"shown": Symbols(200), "draw": spoil(Parity.draw, (0, 0), 0, np.int8)},
+        {"input_spec": Symbols(200), "draw": spoil(Parity.draw, (0, 0), 0, np.int8)},
         r"draw must return integers that hold the blank too, 200, got dtype int8",
     ),
     "a symbol beyond the alphabet": (
@@ -479,13 +479,13 @@ def test_check_problem_says_what_is_wrong(base, members, message) -> None:
         check_problem(with_members(base, members))
 
 
-@pytest.mark.parametrize("name", ["shown", "answers", "num_inputs"])
+@pytest.mark.parametrize("name", ["input_spec", "action_space", "num_inputs"])
 def test_check_problem_names_an_attribute_that_is_not_set(name: str) -> None:
     class Bare(Problem):
         draw, answer = Parity.draw, Parity.answer
 
     problem = Bare()
-    for other in {"shown", "answers", "num_inputs"} - {name}:
+    for other in {"input_spec", "action_space", "num_inputs"} - {name}:
         setattr(problem, other, getattr(Parity, other))
     with pytest.raises(AssertionError, match=f"^{name} must be set in Bare or its constructor"):
         check_problem(problem)

@@ -22,7 +22,7 @@ class Wide(Classify):
     def __post_init__(self):
         super().__post_init__()
         self.input_spec = Values(-12.0, 9.0, 3)
-        self.answers = spaces.Box(-12, 9, (2,), np.float32)
+        self.action_space = spaces.Box(-12, 9, (2,), np.float32)
         self.tolerance = 2.0
 
     def draw(self, rng, num_inputs):

@@ -775,7 +775,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, early):
         time.sleep(0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_run_that_is_killed_at_random_moments_goes_on(tmp_path):
     assert run_benchmark(LONG, tmp_path / "whole", jobs=2) == []
     moments, killed = random.Random(0), tmp_path / "killed"

@@ -369,7 +369,7 @@ print(time.perf_counter() - start, peak * 1024, path.stat().st_size)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_10000_cells_within_60_seconds_and_2_gb(tmp_path):
     for index in range(10_000):
         place, agent = index // 200, index // 5 % 40
