@@ -78,8 +78,8 @@ def check_causal(problem: Problem, batch: EpisodeBatch, rng: np.random.Generator
         AssertionError: A target changes. The message names the step.
     """
     size = len(batch.lengths)
-    for time in np.flatnonzero(batch.mask.any(axis=1)):
-        due = batch.mask[time]
+    for time in np.flatnonzero(batch.due.any(axis=1)):
+        due = batch.due[time]
         future = batch.inputs[time + 1 :]
         blank = np.full_like(future, problem.input_spec.blank)
         for other in (future[:, rng.permutation(size)], blank):
