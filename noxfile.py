@@ -28,8 +28,8 @@ INTRODUCTION = """\
 
 The mean returns that the recipes for other tools reached. Each ran on two cores in its own virtual
 environment, with the newest releases that pip found on that day. The recipes are in
-[`examples/integrations`](../examples/integrations). [`integrations/`](integrations) explains what each
-tool needs and why.
+[`examples/integrations`](../examples/integrations). [`integrations/`](integrations) explains what
+each tool needs and why.
 
 `nox -s integrations` writes this page; `nox -s NAME` renews the rows of one tool.
 
