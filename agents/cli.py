@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from agents.config import AGENTS, RECURRENT_PPO, WINDOW, PPOOptions, SupervisedOptions
@@ -25,7 +26,7 @@ from seqenvs.arguments import (
     run_command,
     usage_errors,
 )
-from seqenvs.benchmark.cli import add_parsers
+from seqenvs.benchmark.cli import add_parsers, benchmark_errors
 from seqenvs.cli import add_evaluate_arguments, run_evaluate
 from seqenvs.files import write_atomically, write_text
 
@@ -289,7 +290,18 @@ def _introduction(training: Training) -> str:
 
 
 def _proven(settings: Settings) -> str:
-    return ""
+    from agents.experiments import proven
+
+    known = proven(settings)
+    if not known:
+        return ""
+    steps = int(median(result.steps for result in known))
+    seconds = median(result.seconds for result in known)
+    solved = sum(result.solved for result in known)
+    return (
+        f"\nThis preset solved it with {solved} of {len(known)} seeds, in {steps:,} steps and "
+        f"{seconds:.1f} s (medians)"
+    )
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -342,12 +354,14 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _prove(arguments: argparse.Namespace) -> int:
-    from agents.experiments import run_presets
+    with benchmark_errors():
+        from agents.experiments import run_presets
 
-    return 0 if run_presets(arguments.only, arguments.jobs, arguments.work) else 1
+        return 0 if run_presets(arguments.only, arguments.jobs, arguments.work) else 1
 
 
 def _claims(arguments: argparse.Namespace) -> int:
-    from agents.experiments import run_claims
+    with benchmark_errors():
+        from agents.claims import run_claims
 
-    return 0 if run_claims(arguments.only, arguments.jobs, arguments.work) else 1
+        return 0 if run_claims(arguments.only, arguments.jobs, arguments.work) else 1

@@ -59,7 +59,7 @@ class ReferenceAgent:
             seed: Seed of the episodes, the network and the exploration.
 
         Yields:
-            The number of time steps so far, after each update.
+            The number of time steps so far: before the first update, and after each update.
 
         Raises:
             TypeError, ValueError, gymnasium.error.Error: The environment cannot be made, the agent
@@ -77,6 +77,7 @@ class ReferenceAgent:
                 raise ValueError(f"the agent that was loaded learned with {before}, got {settings}")
             training.learner.settings = settings
         self._training, self._loaded = training, False
+        yield training.learner.steps
         for row in training.run():
             yield row.steps
 

@@ -60,7 +60,10 @@ _ROWS: dict[str, dict[str, dict[str, str]]] = {
 
 
 def make_suite(
-    name: str, agents: Iterable[Any] = (), id: str | None = None, kwargs: dict[str, Any] | None = None
+    name: str,
+    agents: Iterable[Any] = (),
+    id: str | None = None,
+    kwargs: dict[str, Any] | None = None,
 ) -> Suite:
     """Make a suite, as `seqenvs.benchmark.suites.make_suite` does, with the reference agents.
 
@@ -84,7 +87,8 @@ def make_suite(
             {**entry, "agents": [class_path(each) for each in _names(entry, rows)]}
             for entry in getattr(suite, section)
         ]
-        suite = replace(suite, **{section: entries})
+        changed: dict[str, Any] = {section: entries}
+        suite = replace(suite, **changed)
     if id is not None:
         suite = suite.with_environment(id, kwargs or {})
         suite.matrix[-1]["agents"] = suite.matrix[-1]["agents"] or [class_path(RECURRENT_PPO)]
@@ -134,7 +138,7 @@ def _with_class(agent: Any) -> Any:
 
 def _with_options(suite: Suite) -> Suite:
     """Write out the options of all reference agents in a suite."""
-    sections = {}
+    sections: dict[str, Any] = {}
     for section in SECTIONS:
         sections[section] = [
             {
@@ -165,8 +169,8 @@ def _complete(section: str, entry: dict[str, Any], spec: AgentSpec) -> AgentSpec
             kwargs = {**kwargs, "length": entry["length"]}
             if agent == "transformer" and max(entry["factors"]) > 1:
                 raise ValueError(
-                    f"agent {spec.agent!r} cannot be evaluated at a length above {entry['length']}, "
-                    f"for which it is made, got factors {entry['factors']}"
+                    f"agent {spec.agent!r} cannot be evaluated at a length above the one that it "
+                    f"learns at, {entry['length']}, got factors {entry['factors']}"
                 )
     preset = find_preset(id, kwargs, agent)
     target, steps = DEFAULT_TARGET, spec.steps

@@ -275,7 +275,8 @@ def _load_zip(path: Path, algo: str | None, trust: bool) -> Any:
     try:
         found = import_object(ALGORITHMS.get(name, name), "--algo must be module:Class")
     except ValueError as error:
-        raise UsageError(f"{error} (pip install 'seqenvs[sb3]')") from error
+        install = "; pip install 'seqenvs[sb3]'" if name in ALGORITHMS else ""
+        raise UsageError(f"{error}{install}") from error
     try:
         return found.load(path, device="cpu")
     except Exception as error:  # a damaged file can raise anything

@@ -7,7 +7,8 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,23 +106,17 @@ def run_benchmark_command(
         raise UsageError("--address needs --engine ray")
     options = assignments("--option", arguments.option)
     kwargs = assignments("--set", arguments.set)
-    try:
+    with _needed_by("benchmark"):
         from seqenvs.benchmark import suites
-        from seqenvs.benchmark.executors import EngineError
         from seqenvs.benchmark.runner import RESULTS, run_benchmark
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"benchmark needs {error.name}: pip install 'seqenvs[benchmark]'"
-        ) from error
     agents = [{"agent": name, "options": options} for name in arguments.agent]
     began = time.monotonic()
     try:
-        suite = (make_suite or suites.make_suite)(arguments.suite, agents, arguments.id, kwargs)
-        failures = run_benchmark(
-            suite, arguments.dir, only=arguments.only, execute=_executor(arguments)
-        )
-    except (EngineError, suites.SuiteError) as error:
-        raise UsageError(str(error)) from error
+        with benchmark_errors():
+            suite = (make_suite or suites.make_suite)(arguments.suite, agents, arguments.id, kwargs)
+            failures = run_benchmark(
+                suite, arguments.dir, only=arguments.only, execute=_executor(arguments)
+            )
     except OSError as error:
         said = "the disk is full" if error.errno == errno.ENOSPC else str(error)
         print(f"{arguments.dir} can't be written: {said}. {GO_ON}", file=sys.stderr)
@@ -145,18 +140,37 @@ def run_report_command(arguments: argparse.Namespace) -> int:
     Raises:
         UsageError: There are no results, or something is missing that the report needs.
     """
-    try:
+    with _needed_by("report"):
         from seqenvs.benchmark.report import write_report
-        from seqenvs.benchmark.results import ResultError
-    except ModuleNotFoundError as error:
-        raise UsageError(f"report needs {error.name}: pip install 'seqenvs[benchmark]'") from error
-    try:
+    with benchmark_errors():
         paths = write_report(arguments.dir, arguments.out or arguments.dir / "report")
-    except ResultError as error:
-        raise UsageError(str(error)) from error
     for path in paths:
         print(f"Written: {path}")
     return 0
+
+
+@contextmanager
+def benchmark_errors() -> Iterator[None]:
+    """Report errors of suites, results and executors to the user of a command line."""
+    from seqenvs.benchmark.executors import EngineError
+    from seqenvs.benchmark.results import ResultError
+    from seqenvs.benchmark.suites import SuiteError
+
+    try:
+        yield
+    except (EngineError, ResultError, SuiteError) as error:
+        raise UsageError(str(error)) from error
+
+
+@contextmanager
+def _needed_by(command: str) -> Iterator[None]:
+    """Name a package that a command needs and that is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{command} needs {error.name}: pip install 'seqenvs[benchmark]'"
+        ) from error
 
 
 def _executor(arguments: argparse.Namespace) -> Executor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import shutil
 import socket
@@ -57,7 +58,7 @@ def on_cluster(
                 **options,
                 include_dashboard=False,
                 log_to_driver=False,
-                logging_level="error",
+                logging_level=logging.ERROR,
                 runtime_env={"working_dir": staged, "env_vars": ONE_THREAD},
             )
         except (ConnectionError, RuntimeError, ValueError) as error:

@@ -155,10 +155,14 @@ def _learn(agent: Any, job: Job, progress: Progress, work: Path, checkpoint_seco
     if not isinstance(learning, Iterator):
         progress.steps, progress.seconds = job.max_steps, time.process_time() - before
         return
+    first = True
     while progress.seconds < job.max_seconds:
         steps = next(learning, None)
-        after = time.process_time()
-        progress.seconds += after - before
+        spent = time.process_time() - before
+        if first and steps == progress.steps:  # the agent is ready, and has not learned yet
+            spent = 0.0
+        first = False
+        progress.seconds += spent
         if steps is None:
             break
         progress.steps = int(steps)

@@ -240,7 +240,8 @@ class Suite:
         budget: dict[str, Any] = {name: entry.get(name) for name in BUDGETS}
         for spec in self._agents(entry):
             points = {
-                size: self._jobs(id, {**fixed, **parameters(size)}, spec, budget) for size in sorted(sizes)
+                size: self._jobs(id, {**fixed, **parameters(size)}, spec, budget)
+                for size in sorted(sizes)
             }
             yield Sweep(problem, spec.agent, points=points, **budget)
 

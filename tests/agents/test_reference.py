@@ -53,13 +53,14 @@ def test_an_interrupted_agent_continues_exactly(name, tmp_path):
     whole, first, second = (make(name, target=2.0) for _ in range(3))
     steps = learn(whole)
     assert steps == sorted(steps) and steps[-2] < 600 <= steps[-1]
-    assert [point[0] for point in whole.curve] == steps
-    for _ in islice(first.learn("SeqCopy-v0", kwargs=VARIABLE, steps=600, seed=3), 3):
+    assert [0, *(point[0] for point in whole.curve)] == steps
+    for _ in islice(first.learn("SeqCopy-v0", kwargs=VARIABLE, steps=600, seed=3), 4):
         pass
     first.save(tmp_path / "checkpoint")
     second.load(tmp_path / "checkpoint")
-    assert second.curve == first.curve == whole.curve[: len(first.curve)]
-    assert learn(second) == steps[len(first.curve) :]
+    assert len(first.curve) == 3
+    assert second.curve == first.curve == whole.curve[:3]
+    assert learn(second) == steps[3:]
     assert second.curve == whole.curve
     results = [evaluate(agent, "SeqCopy-v0", episodes=20, **VARIABLE) for agent in (whole, second)]
     assert results[0] == results[1]

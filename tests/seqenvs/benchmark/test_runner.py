@@ -22,7 +22,7 @@ from seqenvs.benchmark.jobs import Job
 from seqenvs.benchmark.results import read_results, result_path
 from seqenvs.benchmark.runner import check_jobs, run_benchmark, run_jobs
 from seqenvs.benchmark.suites import Suite, SuiteError, read_suite
-from tests.seqenvs.benchmark.shim import main
+from seqenvs.cli import main
 from tests.seqenvs.benchmark.agents import ECHO, fake_run, job_of, own, timeless
 
 ROOT = Path(__file__).parents[3]
@@ -271,7 +271,7 @@ def begin(folder, suite, *arguments):
     command = [
         sys.executable,
         "-m",
-        "tests.seqenvs.benchmark.shim",
+        "seqenvs",
         "benchmark",
         "--jobs",
         "2",
