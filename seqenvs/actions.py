@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from seqenvs.problem import Problem
 
 
-def as_int(space: spaces.Discrete, action: Any) -> int:
-    """Return an action of a ``Discrete`` space as an int; its range is not checked.
+def as_int(num_actions: int, action: Any) -> int:
+    """Return an action of a ``Discrete`` space as an int. Its range is not checked.
 
     Raises:
         TypeError: The action is not an integer.
@@ -23,7 +23,7 @@ def as_int(space: spaces.Discrete, action: Any) -> int:
         return int(action)
     if isinstance(action, (int, np.integer)):
         return int(action)
-    raise TypeError(f"action must be an int in 0 .. {space.n - 1}, got {action!r}")
+    raise TypeError(f"action must be an int in 0 .. {num_actions - 1}, got {action!r}")
 
 
 def as_array(space: Any, limits: list[tuple[Any, Any]], action: Any) -> Any:
@@ -59,7 +59,7 @@ def as_array(space: Any, limits: list[tuple[Any, Any]], action: Any) -> Any:
     return array.astype(space.dtype)
 
 
-def as_batch(space: spaces.Space[Any], shape: tuple[int, ...], given: Any, block: bool) -> Any:
+def as_batch(space: spaces.Space[Any], shape: Any, given: Any, block: bool) -> Any:
     """Return the actions of N sub-environments as an array. Only a ``Box`` has its range checked.
 
     Args:

@@ -130,7 +130,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         """Judge the action, and return the next input.
 
         Raises:
-            TypeError, ValueError: The action is not in the action space. The environment has not moved.
+            TypeError, ValueError: The action is not in the action space. Nothing has changed.
             gymnasium.error.ResetNeeded: No episode is in progress.
         """
         time = self._time
@@ -140,7 +140,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
             raise ResetNeeded("no episode is in progress: call reset() before step()") from None
         if self._num_answers is not None:
             if action.__class__ is not int:
-                action = as_int(self.action_space, action)
+                action = as_int(self._num_answers, action)
             if not 0 <= action < self._num_answers:
                 raise ValueError(
                     f"action must be an int in 0 .. {self._num_answers - 1}, got {action}"
@@ -168,7 +168,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         info["is_success"] = self._all_correct
         return observation, reward, True, False, info
 
-    def asked(self) -> tuple[bool, Any]:
+    def due_target(self) -> tuple[bool, Any]:
         """Return whether an answer is due now, and the right answer. Agents must not use it."""
         if self._time >= len(self._targets):
             return False, None

@@ -170,8 +170,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             info with ``target``, ``due``, ``is_success`` and their masks, in Gymnasium's layout.
 
         Raises:
-            TypeError, ValueError: Actions of a wrong dtype or shape, or outside a ``Box``. The
-                environment has not moved.
+            TypeError, ValueError: Actions of a wrong dtype or shape, or outside a ``Box``.
+                Nothing has changed.
             gymnasium.error.ResetNeeded: No episode is in progress.
         """
         ended = self._ended
@@ -271,8 +271,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             some of the steps is there, and its mask says in which.
 
         Raises:
-            TypeError, ValueError: Actions of a wrong dtype or shape, or outside a ``Box``. The
-                environment has not moved.
+            TypeError, ValueError: Actions of a wrong dtype or shape, or outside a ``Box``.
+                Nothing has changed.
             gymnasium.error.ResetNeeded: No episode is in progress.
         """
         self._check_in_progress()
@@ -333,7 +333,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         """
         if self._recorder is None:
             raise ResetNeeded("there is no episode yet: call reset() with a render_mode first")
-        return self._recorder.traces[index]
+        trace: Trace = self._recorder.traces[index]
+        return trace
 
     def _record(self, actions: Any) -> None:
         """Keep what is rendered of the next steps, with these (K, N, ...) actions."""
