@@ -77,7 +77,7 @@ def test_tutorial_through_an_episode(
     seen, answered, total, terminated = [], [], 0.0, False
     while not terminated:
         seen.append(env.encode.decode(observation).item())
-        due, target = env.asked()
+        due, target = env.due_target()
         action = target if due else env.action_space.sample()
         observation, reward, terminated, truncated, info = env.step(action)
         assert not truncated

@@ -102,7 +102,11 @@ def config(theme: str) -> dict[str, Any]:
         "labelColor": colors["text"],
         "labelFontSize": 12,
     }
-    axis = {"gridColor": colors["line"], "domainColor": colors["muted"], "tickColor": colors["muted"]}
+    axis = {
+        "gridColor": colors["line"],
+        "domainColor": colors["muted"],
+        "tickColor": colors["muted"],
+    }
     return {
         "background": "transparent",
         "font": FONT,

@@ -93,7 +93,9 @@ def find(tables: Mapping[str, pd.DataFrame]) -> Finding:
     overall = tables["overall"]
     overall = overall[overall.memory_score.notna()] if len(overall) else overall
     if overall.empty:
-        return Finding("What does each agent remember?", "No result has a memory score.", "", "", [], overall)
+        return Finding(
+            "What does each agent remember?", "No result has a memory score.", "", "", [], overall
+        )
     bars = overall[["agent", "learns_from"]].assign(
         value=overall.memory_score.clip(0, 1),
         least=overall.memory_score_low,
@@ -133,7 +135,9 @@ def _answer(bars: pd.DataFrame, verb: str, unit: str, what: str = "") -> str:
         best = rows[rows.value == rows.value.max()]
         names = _join(list(best.agent)) if len(best) <= 3 else f"{len(best)} agents"
         more = verb if len(best) > 1 else f"{verb}es" if verb == "reach" else f"{verb}s"
-        learned = {"unknown": "learned from something unknown"}.get(source, f"learned from {source}")
+        learned = {"unknown": "learned from something unknown"}.get(
+            source, f"learned from {source}"
+        )
         least = "at least " if best.open.all() else ""
         value = best.label.iloc[0].removesuffix(" or more")
         reached = " ".join(f"{least}{what}{value} {unit}".split())
@@ -142,7 +146,9 @@ def _answer(bars: pd.DataFrame, verb: str, unit: str, what: str = "") -> str:
         elif len(best) == len(rows):
             clauses.append(f"all {len(rows)} agents that {learned} {verb} {reached}")
         else:
-            clauses.append(f"of the {len(rows)} agents that {learned}, {names} {more} most: {reached}")
+            clauses.append(
+                f"of the {len(rows)} agents that {learned}, {names} {more} most: {reached}"
+            )
     text = "; ".join(clauses)
     return f"{text[0].upper()}{text[1:]}."
 

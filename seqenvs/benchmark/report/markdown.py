@@ -68,7 +68,9 @@ def _leaderboard_lines(table: pd.DataFrame) -> Iterator[str]:
             rows.append([escaped(agent), source, *(texts.get(name, "") for name in names)])
         for bound in ("chance", "memoryless", "clock"):
             values = part.groupby("environment")[bound].first()
-            texts = ["unknown" if pd.isna(values[each]) else f"{values[each]:.3f}" for each in names]
+            texts = [
+                "unknown" if pd.isna(values[each]) else f"{values[each]:.3f}" for each in names
+            ]
             rows.append([f"*{bound}*", "", *texts])
         yield from _table(["agent", "learned from", *map(escaped, names)], rows)
 

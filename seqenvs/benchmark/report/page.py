@@ -246,7 +246,10 @@ def _provenance(results: Results) -> list[tuple[str, str]]:
         ("Processor time spent on learning", _time(runs.seconds.sum())),
         ("Wall time of all runs, added up", _time(runs.wall_seconds.sum())),
         ("Machines", "; ".join(sorted(runs.machine.unique()))),
-        *((f"Versions {i}" if len(versions) > 1 else "Versions", text) for i, text in enumerate(versions, 1)),
+        *(
+            (f"Versions {i}" if len(versions) > 1 else "Versions", text)
+            for i, text in enumerate(versions, 1)
+        ),
         ("Statistics", METHOD),
         ("Page made", _date(datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))),
     ]
@@ -260,7 +263,9 @@ def _time(seconds: float) -> str:
     for limit, unit, word in ((60, 1, "s"), (3600, 60, "min"), (np.inf, 3600, "h")):
         if seconds < limit:
             break
-    return f"{seconds / unit:.3g} {word}" if seconds / unit < 1000 else f"{seconds / unit:,.0f} {word}"
+    return (
+        f"{seconds / unit:.3g} {word}" if seconds / unit < 1000 else f"{seconds / unit:,.0f} {word}"
+    )
 
 
 def _date(text: str) -> str:

@@ -256,7 +256,9 @@ def _arrange(
     first = expected.drop_duplicates(["section", "group"])
     for section, group, size in zip(first.section, first["group"], first["size"], strict=True):
         places[group].append((section, size))
-    where = [places.get(group) or [_guess(job)] for group, job in zip(runs["group"], jobs, strict=True)]
+    where = [
+        places.get(group) or [_guess(job)] for group, job in zip(runs["group"], jobs, strict=True)
+    ]
     runs["section"] = [min(each, key=lambda place: SECTIONS.index(place[0]))[0] for each in where]
     runs["agent"] = _names(runs, jobs)
     ranks = {group: rank for rank, group in enumerate(places)}

@@ -103,7 +103,9 @@ def _scores_by_size(results: Results, section: str) -> pd.DataFrame:
     runs = results.section(section)
     scored = runs.dropna(subset=["memory_score", "size"])
     if len(scored) < len(runs):
-        results.notes.append(f"{section}: {len(runs) - len(scored):,} results have no memory score.")
+        results.notes.append(
+            f"{section}: {len(runs) - len(scored):,} results have no memory score."
+        )
     keys = ["section", "agent", "learns_from", "size"]
     rows = [
         {
