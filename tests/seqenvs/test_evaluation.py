@@ -136,6 +136,7 @@ def test_every_kind_of_observation_is_played(kwargs):
     evaluation = evaluate(oracle_of("SeqEcho-v0", **kwargs), "SeqEcho-v0", episodes=20, **kwargs)
     assert evaluation.mean_return == 1.0
     assert (evaluation.memory_score is None) == ("stack_size" in kwargs)
+    assert all(len(line) <= 80 for line in evaluation.report().splitlines())
 
 
 def test_an_evaluation_is_of_the_episodes_that_were_asked_for():
@@ -191,6 +192,19 @@ def test_models_of_stable_baselines3_are_taken_as_they_are(
     other = {"SeqEcho-v0": "SeqClassify-v0"}.get(id, "SeqEcho-v0")
     assert seqenvs.cli.main(["evaluate", str(path), "--id", other, "--trust"]) == 2
     assert f"cannot play {other}: " in capsys.readouterr().err
+
+
+def test_observations_are_normalized_as_in_training():
+    vec_env = pytest.importorskip("stable_baselines3.common.vec_env")
+    from stable_baselines3 import PPO
+
+    env = vec_env.VecNormalize(vec_env.DummyVecEnv([lambda: gymnasium.make("SeqEcho-v0")]))
+    model = PPO("MlpPolicy", env, device="cpu")
+    env.obs_rms.mean = np.full(10, 0.5)
+    seen = []
+    model.predict = lambda observation, **_: (seen.append(observation), ([0], None))[1]
+    evaluate(model, "SeqEcho-v0", episodes=1)
+    assert np.unique(np.round(seen, 3)).tolist() == [-0.5, 0.5]
 
 
 @pytest.mark.parametrize(
