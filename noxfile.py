@@ -79,12 +79,6 @@ import importlib.metadata, json, platform, sys
 found = {name: importlib.metadata.version(name) for name in sys.argv[1:]}
 print(json.dumps({"python": platform.python_version(), **found}))
 """
-# Patterns of tests that need more than the package needs; the second ones need it of the adapters.
-BEYOND_PACKAGE = (
-    "agents",
-    "readme", "recurrent_ppo", "report*", "study", "supervised_agents", "task",
-)  # fmt: skip
-OF_ADAPTERS = ("adapter_sb3", "adapter_torch", "checker_sb3", "gymnasium_wrappers", "sb3_tools")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 NUMPYS = {"1.26": "numpy==1.26.4", "2": "numpy>=2"}
 GYMNASIUMS = {"1.1": "1.1.0", "1.2.2": "1.2.2", "1.4": "1.4.0"}
@@ -176,25 +170,23 @@ def integrations(session: nox.Session) -> None:
         session.notify(name)
 
 
-def _test(session: nox.Session, left_out: tuple[str, ...], *requirements: str) -> None:
-    session.install("-c", "constraints.txt", "-e", ".[render]", *requirements)
-    ignored = [f"--ignore-glob=*/test_{name}.py" for name in left_out]
-    session.run(
-        "python", "-m", "pytest", "-m", "not (slow or ray or browser)", *ignored, *session.posargs
-    )
+def _test(session: nox.Session, folders: tuple[str, ...], *requirements: str) -> None:
+    """Install seqenvs and these, and run the tests of these folders."""
+    beside = ("pytest", "pytest-xdist", "hypothesis", "moviepy", *requirements)
+    session.install("-c", "constraints.txt", "-e", ".[render]", *beside)
+    session.run("python", "-m", "pytest", *folders, *session.posargs)
 
 
 @nox.session(python=PYTHONS, default=False)
 def tests(session: nox.Session) -> None:
     """The tests of the package itself on each Python, with the newest of what it needs."""
-    _test(session, BEYOND_PACKAGE + OF_ADAPTERS, "pytest", "hypothesis", "moviepy")
+    _test(session, ("tests/seqenvs",))
 
 
 def _add_tests(name: str, requirement: str) -> None:
     def on_version(session: nox.Session) -> None:
-        beside = ("pytest", "hypothesis", "moviepy", "array-api-compat", "tqdm")
-        sb3 = ("stable-baselines3>=2.9", "sb3-contrib>=2.9", "torch")
-        _test(session, BEYOND_PACKAGE, requirement, *beside, *sb3)
+        sb3 = ("stable-baselines3>=2.9", "sb3-contrib>=2.9", "torch", "array-api-compat", "tqdm")
+        _test(session, ("tests/seqenvs", "tests/integrations"), requirement, *sb3)
 
     on_version.__doc__ = f"The tests of the package and its adapters with {requirement}."
     nox.session(on_version, name=name, default=False)

@@ -1,7 +1,7 @@
-"""What can be reached without memory, exactly: chance, memoryless and clock bounds.
+"""Exact best scores of policies without memory: the chance, memoryless and clock bounds.
 
-A score means something only beside these: on some problems a policy that remembers nothing
-is nearly perfect. Nothing here is simulated.
+Compare a score with these: on some problems a policy without memory is nearly perfect. The
+bounds are computed, never simulated.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from gymnasium import spaces
 
-from seqenvs.scoring import answer_parts
+from seqenvs.scoring import reward_weights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -26,10 +26,10 @@ class Bounds:
     """The mean return, in [0, 1], of the best policy of each kind.
 
     Attributes:
-        chance: Answers drawn uniformly from the answer space.
-        memoryless: The best policy that sees the present observation only.
-        clock: The best policy that sees the present observation and the time step. The honest
-            floor: whatever passes it has remembered something.
+        chance: The policy that draws its actions uniformly from the action space.
+        memoryless: The best policy that sees only the current observation.
+        clock: The best policy that sees only the current observation and the time step. An agent
+            with a higher return has remembered something.
         optimum: The best policy of all: 1 in every problem.
     """
 
@@ -40,13 +40,14 @@ class Bounds:
 
     @property
     def needs_memory(self) -> bool:
-        """False for a calibration problem, which a policy without memory solves."""
+        """Whether memory improves the return: False if a policy without memory reaches 1."""
         return self.clock < self.optimum - 1e-9
 
     def memory_score(self, mean_return: float) -> float:
-        """(return - clock) / (1 - clock): 0 if nothing was remembered, 1 if everything was.
+        """Return the memory score, (return - clock) / (1 - clock).
 
-        NaN where the problem needs no memory, so that there is nothing to measure.
+        It is 0 for the best policy without memory and 1 for a perfect agent. It is negative if
+        ``mean_return`` is below the clock bound, and NaN if the problem needs no memory.
         """
         if not self.needs_memory:
             return float("nan")
@@ -54,7 +55,7 @@ class Bounds:
 
 
 def known_bounds(problem: Problem) -> Bounds | None:
-    """The problem's bounds, or None: somebody's own problem need not know them."""
+    """Return the problem's bounds, or None if it does not define them."""
     try:
         return problem.bounds()
     except NotImplementedError:
@@ -64,19 +65,19 @@ def known_bounds(problem: Problem) -> Bounds | None:
 def enumerated_bounds(
     problem: Problem, batch: EpisodeBatch, probability: ArrayLike | None = None
 ) -> Bounds:
-    """Exact bounds of a problem from all the episodes that it can draw.
+    """Compute the exact bounds of a problem from a list of all its episodes.
 
     Args:
-        problem: The problem, for its space of answers.
-        batch: Every episode.
-        probability: (B,), how likely each episode is; equally likely if left out.
+        problem: The problem. Only its action space is used.
+        batch: Every episode that the problem can draw, B of them.
+        probability: (B,), the probability of each episode. Default: all are equally likely.
 
     Raises:
-        ValueError: The probabilities are not B numbers from 0 that add up to 1.
+        ValueError: ``probability`` is not B non-negative numbers that add up to 1.
     """
     weight = _probability(probability, len(batch.lengths))
-    worth = answer_parts(batch.mask) * weight
-    time, column = np.nonzero(batch.mask)
+    worth = reward_weights(batch.due) * weight
+    time, column = np.nonzero(batch.due)
     worth = worth[time, column]
     seen = batch.inputs[time, column].reshape(len(time), -1)
     _, symbol = np.unique(seen, axis=0, return_inverse=True)
@@ -96,12 +97,12 @@ def _chance(space: spaces.Space[Any], target: NDArray[Any], worth: NDArray[np.fl
         return float(np.mean(1 / space.nvec))
     low, high = np.float64(space.low), np.float64(space.high)  # type: ignore[attr-defined]
     target = (target - low) / (high - low)
-    distance = (target**2 + (1 - target) ** 2) / 2  # of a uniform answer, on average
+    distance = (target**2 + (1 - target) ** 2) / 2  # the mean over uniform actions
     return float(1 - (distance.mean(axis=1) * worth).sum())
 
 
 def _probability(given: ArrayLike | None, size: int) -> NDArray[np.float64]:
-    """How likely each episode is, as parts of exactly 1 but for rounding."""
+    """Check the probabilities and normalise their sum to 1."""
     if given is None:
         return np.full(size, 1 / size)
     weight = np.asarray(given, np.float64)
@@ -119,10 +120,11 @@ def _probability(given: ArrayLike | None, size: int) -> NDArray[np.float64]:
 def _best(
     space: spaces.Space[Any], group: NDArray[Any], target: NDArray[Any], worth: NDArray[np.float64]
 ) -> float:
-    """The return of the policy that gives one best answer in each group, component by component.
+    """Return the score of the policy that gives the best single answer in each group.
 
-    Millions of small parts are added up here. numpy adds by pairs within a segment, and fsum adds
-    the groups without rounding; one after the other they would come to more than 1.
+    The best answer is found for each component on its own. Millions of small numbers are added up:
+    numpy adds pairwise within a group and fsum adds the groups exactly, because rounding errors of
+    a plain sum would push the result above 1.
     """
     parts: list[float] = []
     answers: Any
@@ -146,13 +148,13 @@ def _best(
             votes = np.add.reduceat(weights, answers)
             parts += np.maximum.reduceat(votes, np.searchsorted(answers, starts)).tolist()
     best = math.fsum(parts) / int(target.shape[1])
-    return round(best, 12)  # 1 is 1, not the sum of its rounded parts
+    return round(best, 12)  # removes rounding error, so that 1 is exactly 1
 
 
 def _weighted_medians(
     values: NDArray[np.float64], weights: NDArray[np.float64], starts: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """The answer nearest on average to each group's values, which are sorted within the group."""
+    """Return each group's weighted median; the values are sorted within each group."""
     medians = values[starts]
     ends = np.append(starts[1:], len(values))
     for index in np.flatnonzero(ends - starts > 1):
@@ -163,10 +165,10 @@ def _weighted_medians(
 
 
 def irwin_hall_cdf(count: int, x: ArrayLike) -> NDArray[np.float64]:
-    """P(sum of ``count`` independent uniforms on [0, 1] is at most x), for every count up to this.
+    """Return the probability that n uniform numbers from [0, 1] sum to at most x, n = 0 .. count.
 
-    By the B-spline recurrence, whose terms are all positive: accurate to rounding at any count,
-    where the textbook's alternating sum loses every digit from about 25 on.
+    Uses the B-spline recurrence. All its terms are positive, so the result is accurate for any
+    count. The textbook formula is an alternating sum that loses all digits from n = 25 or so.
 
     Returns:
         (count + 1, *x.shape) float64; row n is the distribution of the sum of n.

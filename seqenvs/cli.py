@@ -121,6 +121,12 @@ def _add_evaluate(commands: Any) -> None:
     )
     evaluate.add_argument("agent", metavar="AGENT", help="module:Class, module:object or a .zip")
     evaluate.add_argument("--id", required=True, help="the environment, such as SeqEcho-v0")
+    add_evaluate_arguments(evaluate)
+    evaluate.set_defaults(run=run_evaluate)
+
+
+def add_evaluate_arguments(evaluate: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``evaluate`` that ``python -m agents evaluate`` has, too."""
     _add_parameters(evaluate)
     evaluate.add_argument(
         "--episodes", type=int_from(1), default=1000, metavar="N", help="how many (default: 1000)"
@@ -140,7 +146,6 @@ def _add_evaluate(commands: Any) -> None:
         action="store_true",
         help="load a zip file; this can run code from it, so trust whoever made the file",
     )
-    evaluate.set_defaults(run=_evaluate)
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -204,7 +209,8 @@ def _space(space: Any) -> str:
     return str(space)
 
 
-def _evaluate(arguments: argparse.Namespace) -> None:
+def run_evaluate(arguments: argparse.Namespace) -> None:
+    """Run ``evaluate``; ``python -m agents evaluate`` uses it for zip files, too."""
     from seqenvs.evaluation import SEED, evaluate
     from seqenvs.task import find_task
 
@@ -269,7 +275,8 @@ def _load_zip(path: Path, algo: str | None, trust: bool) -> Any:
     try:
         found = import_object(ALGORITHMS.get(name, name), "--algo must be module:Class")
     except ValueError as error:
-        raise UsageError(f"{error} (pip install 'seqenvs[sb3]')") from error
+        install = "; pip install 'seqenvs[sb3]'" if name in ALGORITHMS else ""
+        raise UsageError(f"{error}{install}") from error
     try:
         return found.load(path, device="cpu")
     except Exception as error:  # a damaged file can raise anything

@@ -5,31 +5,25 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Two workers of pytest-xdist share two cores; torch reads this when it is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-try:
-    from hypothesis import HealthCheck, settings
-except ModuleNotFoundError:  # the few tests that need hypothesis skip themselves
-    PROFILES = False
-else:
-    PROFILES = True
-    for name, examples in {"default": 20, "full": 300}.items():
-        settings.register_profile(
-            f"seqenvs-{name}",
-            derandomize=True,  # the same examples in every run
-            database=None,
-            deadline=None,
-            max_examples=examples,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-        )
+for _name, _examples in {"default": 25, "full": 300}.items():
+    settings.register_profile(
+        f"seqenvs-{_name}",
+        derandomize=True,  # the same examples in every run
+        database=None,
+        deadline=None,
+        max_examples=_examples,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if PROFILES:
-        full = config.getoption("markexpr") == "full"
-        settings.load_profile(f"seqenvs-{'full' if full else 'default'}")
+    full = config.getoption("markexpr") == "full"
+    settings.load_profile(f"seqenvs-{'full' if full else 'default'}")
 
 
 @pytest.hookimpl(tryfirst=True)

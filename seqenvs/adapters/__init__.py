@@ -1,1 +1,1 @@
-"""Adapters for tools that read neither Gymnasium's environments nor its vector environments."""
+"""Adapters for libraries that cannot use Gymnasium environments directly, one module each."""

@@ -1,6 +1,6 @@
-"""Stable-Baselines3: the native vector environment as an SB3 ``VecEnv``.
+"""Use the vector environment with Stable-Baselines3, as an SB3 ``VecEnv``.
 
-Needs stable-baselines3: ``pip install seqenvs[sb3]``.
+Needs stable-baselines3: ``pip install 'seqenvs[sb3]'``.
 """
 
 from __future__ import annotations
@@ -24,42 +24,47 @@ from seqenvs.env import SequenceEnv
 from seqenvs.validation import check_int
 from seqenvs.vector_env import SequenceVectorEnv
 
-# What one environment has under another name than the vector environment.
-_OF_ONE = {"observation_space": "single_observation_space", "action_space": "single_action_space"}
-_MOVES_ALL = ("reset", "step", "step_block", "close")
+# Attributes whose name in the vector environment differs from that in a single environment.
+_SINGLE_NAMES = {
+    "observation_space": "single_observation_space",
+    "action_space": "single_action_space",
+}
+_CHANGES_ALL = ("reset", "step", "step_block", "close")
 
 
 def make_sb3_env(
     id: str, num_envs: int, *, seed: int | None = None, monitor: bool = True, **kwargs: Any
 ) -> VecEnv:
-    """Make the native vector environment of an id, ready for an SB3 algorithm.
+    """Make a vector environment for an SB3 algorithm.
 
     Args:
-        id: A registered id, such as ``"SeqEcho-v0"``.
-        num_envs: Number of streams.
-        seed: Seed of the first reset; None for a different one each time.
-        monitor: Wrap it in SB3's ``VecMonitor``, which adds ``info["episode"]`` where one ends.
+        id: A registered id of a seqenvs environment, such as ``"SeqEcho-v0"``.
+        num_envs: The number of sub-environments.
+        seed: Seed of the first reset. None takes a different one each time.
+        monitor: Whether to wrap the environment in SB3's ``VecMonitor``, which adds
+            ``info["episode"]`` at the end of an episode.
         **kwargs: Passed to ``gymnasium.make_vec``, such as ``lag=4``.
 
     Returns:
-        A `SequenceVecEnv`, in a ``VecMonitor`` if asked for.
+        A `SequenceVecEnv`, wrapped in a ``VecMonitor`` if ``monitor`` is True.
 
     Raises:
-        TypeError, ValueError: An id of another environment, or an argument that it can't have.
-        gymnasium.error.Error: An id that is not registered.
+        TypeError: ``id`` is not an environment of seqenvs, or an argument is not allowed.
+        ValueError: An argument has a value that is not allowed.
+        gymnasium.error.Error: ``id`` is not registered.
     """
     if seed is not None:
         seed = check_int("seed", seed, 0)
     for name in ("autoreset_mode", "vectorization_mode"):
         if name in kwargs:
             raise TypeError(
-                f"{name} can't be given, as SB3 takes one only, got {kwargs[name]!r}; "
-                "gymnasium.make_vec makes the others"
+                f"{name} must be left out, as SB3 needs autoreset_mode='SameStep', "
+                f"got {kwargs[name]!r}; for others use gymnasium.make_vec"
             )
     if not isinstance(gymnasium.make(id, **kwargs).unwrapped, SequenceEnv):
         raise TypeError(
-            f"id must be one that seqenvs.register registered, got {id!r}: for any other, "
-            "stable_baselines3.common.env_util.make_vec_env makes single environments"
+            f"id must be one that seqenvs.register registered, got {id!r}; for other environments "
+            "use stable_baselines3.common.env_util.make_vec_env"
         )
     env = gymnasium.make_vec(
         id, num_envs=num_envs, autoreset_mode=AutoresetMode.SAME_STEP.value, **kwargs
@@ -71,32 +76,33 @@ def make_sb3_env(
 
 
 class SequenceVecEnv(VecEnv):
-    """N streams of a problem's episodes as an SB3 ``VecEnv``.
+    """Wraps a `seqenvs.SequenceVectorEnv` as an SB3 ``VecEnv``.
 
-    Its values are those of ``DummyVecEnv`` over N `seqenvs.SequenceEnv` that play the same
-    episodes: float32 rewards, ``terminal_observation`` and ``is_success`` in the info of an episode
-    that ends, ``target``, ``due`` and ``TimeLimit.truncated`` (always False) in each.
+    It returns the same values as ``DummyVecEnv`` over N `seqenvs.SequenceEnv` with the same
+    episodes. Rewards are float32, (N,). Each info has ``target``, ``due`` and
+    ``TimeLimit.truncated`` (always False), and at the end of an episode also
+    ``terminal_observation`` and ``is_success``.
 
-    All streams take their episodes from one generator. So ``seed`` seeds the next reset with the
-    first of its seeds, and the others have no effect.
+    All sub-environments share one generator. ``seed`` therefore uses only the first seed.
 
     Args:
         env: A `seqenvs.SequenceVectorEnv` with ``autoreset_mode="SameStep"``.
 
     Raises:
-        TypeError, ValueError: Another environment, or one with another autoreset mode.
+        TypeError: ``env`` is not a `seqenvs.SequenceVectorEnv`.
+        ValueError: ``env`` has another autoreset mode.
     """
 
     def __init__(self, env: Any) -> None:
         if not isinstance(env, SequenceVectorEnv):
             raise TypeError(
-                f"env must be a seqenvs.SequenceVectorEnv, got {env!r}; gymnasium.make_vec(id, "
-                "num_envs, autoreset_mode='SameStep') makes one, and make_sb3_env all of it"
+                f"env must be a seqenvs.SequenceVectorEnv, got {env!r}; make_sb3_env makes and "
+                "wraps one"
             )
         if env.autoreset_mode != AutoresetMode.SAME_STEP:
             raise ValueError(
-                "env must have autoreset_mode='SameStep', as SB3 resets within the step that ends "
-                f"an episode, got {env.autoreset_mode.value!r}"
+                "env must have autoreset_mode='SameStep', as SB3 resets in the step that ends an "
+                f"episode, got {env.autoreset_mode.value!r}"
             )
         self.env = env
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
@@ -104,24 +110,24 @@ class SequenceVecEnv(VecEnv):
         self.spec = env.spec
 
     def reset(self) -> Any:
-        """Begin an episode in every stream; seeds and options are used once."""
+        """Begin an episode in every sub-environment; seeds and options are used once."""
         observations, _ = self.env.reset(seed=self._seeds[0], options=self._joint_options())
         self._reset_seeds()
         self._reset_options()
         return observations
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Keep the actions for `step_wait`."""
+        """Store the actions for `step_wait`."""
         self._actions = actions
 
     def step_wait(self) -> Any:
-        """Answer in every stream, and begin the next episode in those that end."""
+        """Step every sub-environment, and begin the next episode where one ended."""
         observations, rewards, ended, _, info = self.env.step(self._actions)
         if not ended.any():
             infos = _infos(info["target"], info["due"])
         else:
             last = info["final_info"]
-            # What is not in one of the two is 0 there, and False.
+            # Each sub-environment is in one of the two infos, and 0 or False in the other.
             infos = _infos(
                 last["target"] + info.get("target", 0), last["due"] | info.get("due", False)
             )
@@ -136,28 +142,28 @@ class SequenceVecEnv(VecEnv):
         self.env.close()
 
     def get_images(self) -> list[Any]:
-        """One frame a stream."""
+        """Return one frame per sub-environment."""
         if self.render_mode != "rgb_array":
             warnings.warn(
-                f"get_images() needs render_mode='rgb_array', this is {self.render_mode!r}",
+                f"get_images() needs render_mode='rgb_array', got {self.render_mode!r}",
                 stacklevel=2,
             )
             return [None] * self.num_envs
         return list(self.env.render() or ())
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The attribute, once for each index: all streams share it."""
-        value = getattr(self.env, _OF_ONE.get(attr_name, attr_name))
+        """Return an attribute once per index; all sub-environments share it."""
+        value = getattr(self.env, _SINGLE_NAMES.get(attr_name, attr_name))
         return [value for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Set an attribute of all streams; they share it, so ``indices`` must name all."""
+        """Set an attribute of all sub-environments; ``indices`` must contain all of them."""
         if set(self._get_indices(indices)) != set(range(self.num_envs)):
             raise ValueError(
-                f"indices must be None or name all {self.num_envs} streams, which share their "
+                f"indices must be None or all {self.num_envs} sub-environments, which share their "
                 f"attributes, got {indices!r}"
             )
-        setattr(self.env, _OF_ONE.get(attr_name, attr_name), value)
+        setattr(self.env, _SINGLE_NAMES.get(attr_name, attr_name), value)
 
     def env_method(
         self,
@@ -166,17 +172,17 @@ class SequenceVecEnv(VecEnv):
         indices: VecEnvIndices = None,
         **method_kwargs: Any,
     ) -> list[Any]:
-        """Call a method of the vector environment, once for each index.
+        """Call a method of the vector environment once per index.
 
-        ``render`` is called once and gives each index its own frame.
+        ``render`` is called only once and returns the frame of each index.
 
         Raises:
-            ValueError: A method that moves all streams, such as ``reset``: call this one's own.
+            ValueError: The method acts on all sub-environments at once, such as ``reset``.
         """
-        if method_name in _MOVES_ALL:
+        if method_name in _CHANGES_ALL:
             raise ValueError(
                 f"method_name must not be {method_name!r}, which acts on all {self.num_envs} "
-                "streams at once: use the method of this VecEnv, or of its attribute env"
+                "sub-environments at once: call the method of this VecEnv or of its attribute env"
             )
         method, chosen = getattr(self.env, method_name), self._get_indices(indices)
         if method_name == "render":
@@ -187,11 +193,11 @@ class SequenceVecEnv(VecEnv):
     def env_is_wrapped(
         self, wrapper_class: type[gymnasium.Wrapper], indices: VecEnvIndices = None
     ) -> list[bool]:
-        """False for each index: a native stream has no wrappers."""
+        """Return False for each index: the sub-environments have no wrappers."""
         return [False for _ in self._get_indices(indices)]
 
     def _joint_options(self) -> dict[str, Any] | None:
-        """One dict of options from one a stream."""
+        """Merge the options of all sub-environments into one dict of lists."""
         if not any(self._options):
             return None
         names = {name for options in self._options for name in options}
@@ -204,6 +210,7 @@ class SequenceVecEnv(VecEnv):
 
 
 def _infos(targets: Any, due: Any) -> list[dict[str, Any]]:
+    """Make one info dict per sub-environment."""
     each = targets.tolist() if targets.ndim == 1 else targets
     return [
         {"target": target, "due": is_due, "TimeLimit.truncated": False}

@@ -1,4 +1,4 @@
-"""Batches of episodes as a torch data set. Needs torch: ``pip install 'seqenvs[torch]'``."""
+"""Use a problem as a PyTorch data set. Needs torch: ``pip install 'seqenvs[torch]'``."""
 
 from __future__ import annotations
 
@@ -20,20 +20,25 @@ from seqenvs.validation import check_int
 
 
 class SequenceDataset(IterableDataset[tuple[torch.Tensor, ...]]):
-    """Batches ``(X, y, mask)`` of fresh episodes as tensors, like `seqenvs.dataset.Samples`.
+    """An iterable data set of batches ``(X, y, mask)`` of newly drawn episodes.
 
-    ``DataLoader(dataset, batch_size=None)`` passes the batches on as they are. Every pass gives the
-    same batches. Without workers the episodes are those of ``batches(seed=seed)``, and so those of
-    an environment; with w workers, worker k draws every w-th batch from a generator of its own,
-    seeded by ``(seed, k)``.
+    The tensors have the shapes of `seqenvs.dataset.Samples`. Use it directly or with
+    ``DataLoader(dataset, batch_size=None)``. Each pass yields the same batches.
+
+    Without workers the episodes are those of ``seqenvs.batches(seed=seed)`` and of an environment
+    with this seed. With w workers, worker k yields every w-th batch and has its own generator,
+    seeded with ``(seed, k)``.
 
     Args:
-        problem: An environment's id, or a `Problem`, its class, or ``"module:Class"``.
-        batch_size: Episodes in a batch.
-        num_batches: Batches in a pass, over all workers.
-        seed: An int from 0.
-        encoding: How symbols are shown, see `seqenvs.observations.Encoding`.
-        **parameters: Passed to the problem's class.
+        problem: An environment's id, a `Problem`, a problem class, or ``"module:Class"``.
+        batch_size: The number of episodes per batch.
+        num_batches: The number of batches per pass, over all workers.
+        seed: An int >= 0.
+        encoding: The encoding of symbols, see `seqenvs.observations.Encoding`.
+        **parameters: Parameters of the problem, such as ``lag=4``.
+
+    Raises:
+        TypeError, ValueError: An argument is not allowed. The message names it.
     """
 
     def __init__(
@@ -51,7 +56,7 @@ class SequenceDataset(IterableDataset[tuple[torch.Tensor, ...]]):
         self.num_batches = check_int("num_batches", num_batches, 1)
         self.seed = check_int("seed", seed, 0)
         self.encoding = encoding
-        self._batches(self.seed)  # refuses a bad encoding here rather than at the first pass
+        self._batches(self.seed)  # raises for a wrong encoding now, not at the first pass
 
     def __len__(self) -> int:
         return self.num_batches

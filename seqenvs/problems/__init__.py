@@ -1,4 +1,8 @@
-"""The problems, one a file. Add yours with one file here, or in a package of your own."""
+"""The sequence problems, one per file.
+
+"The tutorial" in their docstrings is Jason Brownlee's "5 Examples of Simple Sequence Prediction
+Problems for LSTMs".
+"""
 
 from seqenvs.problems.classify import Classify
 from seqenvs.problems.copy import Copy

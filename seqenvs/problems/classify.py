@@ -1,4 +1,4 @@
-"""Classify: say whether a running sum has reached a limit."""
+"""The Classify problem: has the running sum of the values reached a limit?"""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Classify(Problem):
     """Classify a sequence: has the sum of all values so far reached the limit?
 
     ## Description
-    The label is 0 until the cumulative sum reaches ``threshold * length``, and 1 from there on.
-    Tutorial, section 5.
+    The label is 0 until the cumulative sum reaches the limit, ``threshold * length``, and 1 from
+    that step on. From section 5 of the tutorial.
 
-    One episode with ``length=5, threshold=0.5``, so that the limit is 2.5:
+    One episode with ``length=5, threshold=0.5``. The limit is 2.5:
 
         time step   0     1     2     3     4
         input       0.63  0.29  0.92  0.95  0.32
@@ -30,30 +30,31 @@ class Classify(Problem):
         due         *     *     *     *     *
 
     ## Observation Space
-    ``Box(-1, 1, (1,), float32)``: values in [0, 1); -1, blank, after the last answer.
+    ``Box(-1, 1, (1,), float32)``: values in [0, 1). After the last answer it is blank, -1.
 
     ## Action Space
-    ``Discrete(2)``.
+    ``Discrete(2)``: the label.
 
     ## Rewards
-    For a right answer, one divided by the number of answers due in the episode; otherwise 0.
+    1 / (number of answers due in the episode) for a right answer, otherwise 0.
 
     ## Starting State
-    The first of ``length`` independent values, uniform on [0, 1).
+    The first of ``length`` independent values, drawn uniformly from [0, 1).
 
     ## Episode End
-    Terminated after ``length`` steps; never truncated.
+    Terminated after ``length`` steps, never truncated.
 
     ## Arguments
-    - ``length``: number of values, or (low, high) with ``many_to_one``. *This makes it harder*: the
-      sum has more terms, and the limit has to be met with the same accuracy.
-    - ``framing``: ``"one_to_one"`` asks at each step; ``"many_to_one"`` once, at the end.
-    - ``threshold``: the limit as a fraction of ``length``; 0.25 for ``one_to_one`` and 0.5 for
-      ``many_to_one`` if left out. At the end, 0.25 would hardly be a question.
+    - ``length``: the number of values; with ``many_to_one`` also (low, high), drawn per episode.
+      *This makes it harder*: the agent must add up more values and keep the sum as accurate.
+    - ``framing``: with ``"one_to_one"`` an answer is due at each step; with ``"many_to_one"`` one
+      answer is due, at the end.
+    - ``threshold``: the limit divided by ``length``. Default: 0.25 for ``one_to_one`` and 0.5 for
+      ``many_to_one``, because the sum at the end is almost always above 0.25 of the length.
 
-    Memory is worth less here than it seems: the sum grows by one half a step, so that a clock
-    alone is nearly always right. See the bounds; the time that these take grows with the square of
-    ``length``, and is seconds from about 2,000 on.
+    The time step alone gives most of the answers, because the sum grows by one half per step on
+    average. So the clock bound is high. The time to compute the bounds grows with the square of
+    ``length``; it reaches seconds at a length of about 2,000.
 
     ## Version History
     - v0: first version.
@@ -81,7 +82,7 @@ class Classify(Problem):
         time = np.arange(len(inputs))[:, None]
         total, limit = np.zeros(inputs.shape[1]), self._threshold * lengths
         reached = np.empty(inputs.shape, bool)
-        for row, into in zip(inputs, reached, strict=True):  # ten times as fast as cumsum
+        for row, into in zip(inputs, reached, strict=True):  # ten times faster than cumsum
             total += row
             np.greater_equal(total, limit, out=into)
         lengths = self.shared(lengths)
@@ -91,7 +92,7 @@ class Classify(Problem):
     def bounds(self) -> Bounds:
         low, high = self.num_inputs
         if self.framing == "one_to_one":
-            earlier = np.arange(high)  # how many values came before the one in sight
+            earlier = np.arange(high)  # number of values before the current one
             limit = np.full(high, self._threshold * high)
         else:
             earlier = np.arange(low - 1, high)
@@ -99,7 +100,7 @@ class Classify(Problem):
 
         def label_one(
             x: Any,
-        ) -> Any:  # P(label 1 | x in sight), a row for each number of earlier values
+        ) -> Any:  # P(label 1 | current value x), one row per number of earlier values
             if self.framing == "one_to_one":
                 return 1 - irwin_hall_cdf(high - 1, limit[0] - x)
             return np.stack(
@@ -109,7 +110,7 @@ class Classify(Problem):
                 ]
             )
 
-        # The label is as likely 0 as 1 where the sum before it has its median, half its count.
+        # Both labels are equally likely where the earlier sum needs to be at its median, count / 2.
         x, weight = _nodes(np.concatenate([limit % 1, limit - earlier / 2]))
         one = label_one(x)
         clock = (np.maximum(one, 1 - one) @ weight).mean()
@@ -119,12 +120,14 @@ class Classify(Problem):
         x, weight = _nodes(np.concatenate([limit % 1, even]))
         mean = label_one(x).mean(axis=0)
         memoryless = np.maximum(mean, 1 - mean) @ weight
-        best = (round(float(policy), 12) for policy in (memoryless, clock))  # 1 is 1
+        best = (
+            round(float(policy), 12) for policy in (memoryless, clock)
+        )  # so that 1 is exactly 1
         return Bounds(0.5, *best)
 
 
 def _nodes(knots: Any) -> tuple[Any, Any]:
-    """Gauss-Legendre nodes and weights on [0, 1], cut where the integrand is not smooth."""
+    """Return Gauss-Legendre nodes and weights on [0, 1], split where the integrand has a kink."""
     cuts = np.unique(np.clip(np.concatenate([[0, 1], knots]), 0, 1))
     node, weight = np.polynomial.legendre.leggauss(max(8, 64 // len(cuts)))
     left, width = cuts[:-1, None], np.diff(cuts)[:, None]

@@ -1,4 +1,4 @@
-"""Copy: give a random subsequence back."""
+"""The Copy problem: watch a sequence to its end, then reproduce it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from seqenvs.validation import check_choice, check_int, check_length
 
 @dataclass(kw_only=True)
 class Copy(Problem):
-    """Echo a random subsequence: hear a sequence of integers to its end, then give it back.
+    """Echo a random subsequence: see a sequence of integers to its end, then reproduce it.
 
     ## Description
-    The whole sequence, or a contiguous part of it, forwards or reversed. Tutorial, section 4.
+    The agent reproduces the whole sequence or a contiguous part of it, forwards or reversed. From
+    section 4 of the tutorial.
 
-    One episode with ``length=4, output_length=3`` (``_`` is blank, ``.`` no answer due):
+    One episode with ``length=4, output_length=3`` (``_``: blank, ``.``: no answer due):
 
         time step   0  1  2  3  4  5  6
         input       5  3  2  4  _  _  _
@@ -29,32 +30,35 @@ class Copy(Problem):
         due         .  .  .  .  *  *  *
 
     ## Observation Space
-    The symbols 0 .. num_symbols - 1 and blank, encoded as ``encoding`` says.
+    The symbols 0 .. num_symbols - 1 and blank, in the given ``encoding``.
 
     ## Action Space
-    ``Discrete(num_symbols)``; with ``many_to_one``, ``MultiDiscrete`` of ``output_length`` such.
+    ``Discrete(num_symbols)``. With ``many_to_one``: ``MultiDiscrete`` with ``output_length``
+    components, the whole output as one action.
 
     ## Rewards
-    For a right answer, one divided by the number of answers due in the episode; otherwise 0. With
-    ``many_to_one``, the fraction of the output that is right.
+    1 / (number of answers due in the episode) for a right answer, otherwise 0. With
+    ``many_to_one`` the fraction of the output that is right.
 
     ## Starting State
     The first of ``length`` independent, uniformly drawn integers.
 
     ## Episode End
-    Terminated after the last output; never truncated.
+    Terminated after the last output, never truncated.
 
     ## Arguments
-    - ``length``: number of integers to hear, or (low, high). *This makes it harder*: every one must
-      be held at once, and each must be found again in its turn.
-    - ``num_symbols``: more symbols are more bits in each of them, and a rarer reward.
-    - ``framing``: ``"many_to_many"``: the input, then blank steps, an output in each;
-      ``"many_to_one"``: the whole output at once at the last input; ``"one_to_one"``: an output at
-      each input step, which needs no memory and calibrates.
-    - ``output_length``: how many integers to give back; all from ``start`` on if left out.
-    - ``start``: time step (from 0) of the first of them. Fewer integers to hold, but to be chosen.
-    - ``reverse``: give the output back last first. The latest is asked for soonest: easier for
-      many networks.
+    - ``length``: the number of integers in the input, or (low, high), drawn per episode. *This
+      makes it harder*: the agent must hold all of them and find each one again in its turn.
+    - ``num_symbols``: the number of different integers. With more, each one is more bits to hold,
+      and a random answer is rewarded less often.
+    - ``framing``: ``"many_to_many"`` shows the input and then blank steps, and one output is due at
+      each blank step. ``"many_to_one"`` makes the whole output due at once, at the last input.
+      ``"one_to_one"`` makes each integer due at the step that shows it, which needs no memory.
+    - ``output_length``: the number of integers in the output. Default: all from ``start`` on.
+    - ``start``: the time step (from 0) of the first integer of the output. The agent has to hold
+      fewer integers, but must know which.
+    - ``reverse``: whether the output is due in reverse order. The last integer is then due first,
+      which is easier for many networks.
 
     ## Version History
     - v0: first version.
@@ -134,7 +138,7 @@ class Copy(Problem):
         elif self.framing == "many_to_one":
             low, high = self.num_inputs
             size = len(self.action_space.nvec)  # type: ignore[union-attr]
-            # The last input is in sight, and is an output if the output reaches that far.
+            # The current observation is the last input. It helps if it is part of the output.
             in_sight = (self.start + size == low) / (high - low + 1) / size
             best = in_sight + (1 - in_sight) * chance
         return Bounds(chance=chance, memoryless=best, clock=best)

@@ -1,4 +1,4 @@
-"""Echo: say the symbol that was shown some steps ago."""
+"""The Echo problem: repeat the symbol that was shown some steps ago."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Echo(Problem):
     """Echo a random integer: at each step, say the integer shown ``lag`` steps ago.
 
     ## Description
-    Integers are drawn anew for every episode, so that nothing can be memorised: what is learned
-    is to hold each one for ``lag`` steps and then to say it. Tutorial, section 3.
+    The integers are new in every episode. The agent has to learn to hold each integer for ``lag``
+    steps and then to repeat it. From section 3 of the tutorial.
 
-    One episode with ``lag=2, length=6`` (``.`` is a step in which no answer is due):
+    One episode with ``lag=2, length=6`` (``.``: no answer due):
 
         time step   0  1  2  3  4  5
         input       5  3  2  1  9  9
@@ -30,30 +30,30 @@ class Echo(Problem):
         due         .  .  *  *  *  *
 
     ## Observation Space
-    The symbols 0 .. num_symbols - 1, encoded as ``encoding`` says; blank after the last answer.
+    The symbols 0 .. num_symbols - 1 in the given ``encoding``. Blank after the last answer.
 
     ## Action Space
     ``Discrete(num_symbols)``.
 
     ## Rewards
-    For a right answer, one divided by the number of answers due in the episode; otherwise 0.
+    1 / (number of answers due in the episode) for a right answer, otherwise 0.
 
     ## Starting State
     The first of ``length`` independent, uniformly drawn integers.
 
     ## Episode End
-    Terminated after ``length`` steps; never truncated.
+    Terminated after ``length`` steps, never truncated.
 
     ## Arguments
-    - ``length``: number of integers, or (low, high) to draw it for each episode. With
-      ``many_to_one``, a longer wait for the same answer.
-    - ``lag``: how many steps back. *This makes it harder*: an agent must hold ``lag`` integers at
-      once, a queue that moves at every step. 0 needs no memory and calibrates a test harness.
-    - ``num_symbols``: more symbols are more bits to hold for each step back, and a rarer reward.
-    - ``framing``: ``"one_to_one"`` asks at each step from ``lag`` on; ``"many_to_one"`` once, at
-      the end.
-    - ``position``: with ``many_to_one``, the time step (from 0) whose integer is due at the end,
-      in place of ``lag``: one integer to hold, from a place that the agent must count to.
+    - ``length``: the number of integers, or (low, high), drawn per episode.
+    - ``lag``: how many steps ago the answer was shown. *This makes it harder*: the agent must hold
+      ``lag`` integers at once, in a queue that moves at every step. With 0 no memory is needed.
+    - ``num_symbols``: the number of different integers. With more, each one is more bits to hold,
+      and a random answer is rewarded less often.
+    - ``framing``: with ``"one_to_one"`` an answer is due at each step from ``lag`` on; with
+      ``"many_to_one"`` one answer is due, at the end.
+    - ``position``: only with ``many_to_one``, replaces ``lag``: the time step (from 0) whose
+      integer is due at the end. The agent holds one integer, but must count to find it.
 
     ## Version History
     - v0: first version.
@@ -69,7 +69,7 @@ class Echo(Problem):
         low, _ = self.num_inputs = check_length(self.length, 1)
         self.framing = check_choice("framing", self.framing, ("one_to_one", "many_to_one"))
         self.num_symbols = check_int("num_symbols", self.num_symbols, 2, MOST_SYMBOLS)
-        # With a position the lag has no effect, and need not fit.
+        # With a position the lag has no effect, so it may be larger than the length.
         self.lag = check_int("lag", self.lag, 0, low - 1 if self.position is None else None)
         if self.position is not None:
             if self.framing != "many_to_one":
@@ -100,7 +100,7 @@ class Echo(Problem):
         low, high = self.num_inputs
         if self.position is None:
             shown_now = float(self.lag == 0)
-        else:  # the integer asked for is in sight if it is the last one
+        else:  # the due integer is the current observation if it is the last one
             shown_now = (self.position == low - 1) / (high - low + 1)
         best = shown_now + (1 - shown_now) / self.num_symbols
         return Bounds(chance=1 / self.num_symbols, memoryless=best, clock=best)

@@ -1,4 +1,4 @@
-"""Next: predict the next value of a contiguous sequence."""
+"""The Next problem: predict the next value of a rising sequence."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from gymnasium import spaces
 from seqenvs.problem import EpisodeBatch, Length, Problem, Values
 from seqenvs.validation import check_choice, check_int, check_length
 
-# float32 tells the values i/length apart up to 2**24 of them, and shows their spacing exactly
-# enough to find the length while 2**-24, the error of a difference, is below half of 1/length**2.
+# float32 holds up to 2**24 different values i/length. To find the length from a difference of two
+# values, the rounding error, 2**-24, must be below half of 1/length**2.
 _LONGEST, _LONGEST_OF_RANGE = 1 << 24, 2896
 
 
 class NextValue(Problem):
-    """Predict the next value of a contiguous sequence of values between 0 and 1.
+    """Predict the next value of a sequence of equally spaced values between 0 and 1.
 
     ## Description
-    The sequence is 0, 1/length, 2/length and so on. Tutorial, section 1: the easiest problem, which
-    a multilayer perceptron solves and which calibrates a test harness. With a range of lengths
-    the spacing has to be inferred from two values, which takes memory.
+    The sequence is 0, 1/length, 2/length and so on. From section 1 of the tutorial. This is the
+    easiest problem: a multilayer perceptron solves it. With a range of lengths it needs memory,
+    because the agent has to infer the spacing from two values.
 
     One episode with ``framing="many_to_one", length=10, window=3``:
 
@@ -31,30 +31,32 @@ class NextValue(Problem):
         due         .    .    *
 
     ## Observation Space
-    ``Box(-1, 1, (1,), float32)``: values in [0, 1]; -1, blank, after the last answer.
+    ``Box(-1, 1, (1,), float32)``: values in [0, 1]. After the last answer it is blank, -1.
 
     ## Action Space
-    ``Box(0, 1, (1,), float32)``, the value itself; ``Discrete(length)``, its index in the sequence,
-    with ``answer="index"``.
+    ``Box(0, 1, (1,), float32)``, the next value. With ``answer="index"``: ``Discrete(length)``, the
+    index of the next value in the sequence.
 
     ## Rewards
-    For a value, 1 minus its distance from the right one, divided by the number of answers due in
-    the episode; it counts as right (``is_success``) within half a spacing. For an index, one
-    divided by the number of answers due if it is right, otherwise 0.
+    For a value: (1 - distance from the target) / (number of answers due in the episode). It counts
+    as right (``is_success``) if the distance is below half the spacing. For an index:
+    1 / (number of answers due in the episode) if it is right, otherwise 0.
 
     ## Starting State
     The first value of the sequence, or of the window.
 
     ## Episode End
-    Terminated after ``length - 1`` steps, or after ``window`` steps; never truncated.
+    Terminated after ``length - 1`` steps (``one_to_one``) or ``window`` steps (``many_to_one``),
+    never truncated.
 
     ## Arguments
-    - ``length``: number of values, or (low, high) with ``many_to_one``. *This makes it harder*: the
-      spacing is finer. A range makes it unknown (success then means half the finest spacing).
-    - ``framing``: ``"one_to_one"`` shows the whole sequence and asks at each step;
-      ``"many_to_one"`` shows a random window and asks once, at its end.
-    - ``window``: number of values in the window. A longer one is more to wait for.
-    - ``answer``: ``"value"`` or ``"index"``.
+    - ``length``: the number of values in the sequence; with ``many_to_one`` also (low, high), drawn
+      per episode. *This makes it harder*: the spacing is finer, and with a range it is unknown. An
+      answer then counts as right within half the finest spacing.
+    - ``framing``: ``"one_to_one"`` shows the whole sequence, and an answer is due at each step.
+      ``"many_to_one"`` shows a random contiguous part, and one answer is due, at its end.
+    - ``window``: only with ``many_to_one``: the number of values in that part.
+    - ``answer``: the agent answers with the next ``"value"`` or with its ``"index"``.
 
     ## Version History
     - v0: first version.
@@ -73,7 +75,7 @@ class NextValue(Problem):
         one = framing == "one_to_one"
         unknown = "after the first value, 0, nobody can know the spacing" if one else None
         low, high = self.length = check_length(length, 2, fixed=unknown)
-        if low < high:  # two values show the spacing, and a third is to be asked for
+        if low < high:  # two values show the spacing, so the third is the first to ask for
             check_length(length, 3)
         most = _LONGEST if low == high else _LONGEST_OF_RANGE
         if high > most:
@@ -110,7 +112,7 @@ class NextValue(Problem):
         return (index / length).astype(np.float32)
 
     def _length(self, inputs: Any) -> Any:
-        """The number of values in the sequence; where it varies, (B,), from the first spacing."""
+        """Return the length of the sequence, or (B,) lengths inferred from the first spacing."""
         low, high = self.length
         if low == high:
             return high

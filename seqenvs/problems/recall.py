@@ -1,4 +1,4 @@
-"""Recall: remember the first value to the end."""
+"""The Recall problem: remember the first value to the end of the sequence."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from seqenvs.validation import check_choice, check_int, check_length
 
 @dataclass(kw_only=True)
 class Recall(Problem):
-    """Remember the first value, sit through the middle, and say it at the end.
+    """Remember the first value of a sequence and give it again at the end.
 
     ## Description
-    A sequence is a value, a middle that tells nothing about it, and the value again. Tutorial,
-    section 2; Experiment 2a of Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997), and 2b
-    with ``middle="random"``. For ``length=5`` the sequences are 3,0,1,2,3 and 4,0,1,2,4.
+    A sequence is a value, a middle that does not depend on the value, and the value again. For
+    ``length=5`` the two sequences are 3,0,1,2,3 and 4,0,1,2,4. From section 2 of the tutorial. It
+    is Experiment 2a of Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997), and with
+    ``middle="random"`` Experiment 2b.
 
-    One episode with ``length=5``, next value at each step. After the input 2 comes 3 in this
-    sequence and 4 in the other: the conflict that no policy without memory can resolve.
+    One episode with ``length=5``. The next value is due at each step. After the input 2 comes 3 in
+    this sequence and 4 in the other one. A policy without memory cannot tell which:
 
         time step   0  1  2  3
         input       3  0  1  2
@@ -32,33 +33,33 @@ class Recall(Problem):
         due         *  *  *  *
 
     ## Observation Space
-    The symbols 0 .. length + num_values - 3, encoded as ``encoding`` says; blank after the last
-    answer.
+    The symbols 0 .. length + num_values - 3 in the given ``encoding``. Blank after the last answer.
 
     ## Action Space
     ``Discrete(length + num_values - 2)``, the same symbols.
 
     ## Rewards
-    For a right answer, one divided by the number of answers due in the episode; otherwise 0.
+    1 / (number of answers due in the episode) for a right answer, otherwise 0.
 
     ## Starting State
-    The value to remember.
+    The value to remember, drawn uniformly from ``num_values`` symbols.
 
     ## Episode End
-    Terminated after ``length - 1`` steps, when all but the last value has been shown; never
-    truncated.
+    Terminated after ``length - 1`` steps, never truncated. The last value of the sequence is never
+    shown; it is the last target.
 
     ## Arguments
-    - ``length``: of the sequence with both its values, or (low, high) with ``many_to_one``. *This
-      makes it harder*: the value must be held for ``length - 2`` steps, and the gradient must
-      reach back over all of them.
-    - ``num_values``: how many values there are to remember; more are more bits.
-    - ``framing``: ``"one_to_one"`` asks for the next value at each step; ``"many_to_one"`` for the
-      first value, at the end.
-    - ``middle``: ``"in_order"`` shows the same symbols in order in each episode; ``"random"`` draws
-      them, so that the middle distracts and can't be used as a clock (``many_to_one`` only).
-    - ``overlap``: the tutorial's printed listing, [3,1,2,3,3] and [4,1,2,3,4]: the smallest of the
-      values is also the last symbol of the middle.
+    - ``length``: the length of the sequence, with both its values; with ``many_to_one`` also (low,
+      high), drawn per episode. *This makes it harder*: the agent must hold the value for
+      ``length - 2`` steps, and the gradient must reach back over all of them.
+    - ``num_values``: the number of different values to remember. With more, the value is more bits.
+    - ``framing``: with ``"one_to_one"`` the next value is due at each step; with ``"many_to_one"``
+      the first value is due, at the end.
+    - ``middle``: ``"in_order"`` shows the same symbols, in the same order, in every episode.
+      ``"random"`` draws them, so the middle distracts and does not tell the time step. Only with
+      ``many_to_one``.
+    - ``overlap``: whether the smallest value is also the last symbol of the middle, as in the
+      tutorial's code, which prints [3,1,2,3,3] and [4,1,2,3,4].
 
     ## Version History
     - v0: first version.
@@ -140,5 +141,5 @@ class Recall(Problem):
     def bounds(self) -> Bounds:
         if self.middle == "in_order":
             return super().bounds()
-        guess = 1 / self.num_values  # at the end a random middle symbol is in sight
+        guess = 1 / self.num_values  # the last observation is a random symbol of the middle
         return Bounds(chance=1 / int(self.action_space.n), memoryless=guess, clock=guess)  # type: ignore[union-attr]

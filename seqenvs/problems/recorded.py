@@ -1,4 +1,4 @@
-"""Recorded: a user's own arrays as a problem."""
+"""The Recorded problem: turn your own arrays of sequences and answers into a problem."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-_GREATEST = 1e38  # blank, up to three times as far from 0, is a float32 too
+_GREATEST = 1e38  # blank can be three times as large and must fit into float32
 
 
 class Recorded(Problem):
-    """Your own sequences and answers, each episode one sample, drawn with replacement.
+    """Make a problem of your own data set: each episode is one sample, drawn with replacement.
 
     ## Description
-    ``Recorded(X, y, mask)`` takes what a supervised pipeline has: inputs ``[samples, timesteps]``
-    or ``[samples, timesteps, features]`` and the answers. The bounds are exact for the recorded
-    samples. Answers must follow from what has been shown: if two samples have shown the same up to
-    a step at which their answers differ, no agent could know, and the constructor names them.
+    ``Recorded(X, y, mask)`` takes the arrays of a supervised data set: inputs ``[samples,
+    timesteps]`` or ``[samples, timesteps, features]``, and answers. The bounds are exact for these
+    samples. Each answer must follow from the inputs so far. The constructor raises an error that
+    names two samples with the same inputs up to a step and different answers at that step.
 
-    One episode of ``Recorded([[5, 3, 2], [1, 1, 4]], [5, 1])``, an answer a sample, due at its end:
+    One episode of ``Recorded([[5, 3, 2], [1, 1, 4]], [5, 1])``, with one answer per sample, due at
+    its end:
 
         time step   0  1  2
         input       5  3  2
@@ -34,29 +35,31 @@ class Recorded(Problem):
         due         .  .  *
 
     ## Observation Space
-    Integers from 0 are symbols, encoded as ``encoding`` says; floats are a float32 ``Box`` as wide
-    as the data, and its blank lies as far below the least value as the greatest is above it.
+    Integers are symbols, in the given ``encoding``. Floats are a float32 ``Box`` with the range of
+    the data, extended downwards to the blank, which is ``low - (high - low)``.
 
     ## Action Space
-    ``Discrete`` for an integer answer, ``MultiDiscrete`` for several at once, a float32 ``Box`` as
-    wide as the answers for floats.
+    ``Discrete`` for one integer per answer, ``MultiDiscrete`` for several, and a float32 ``Box``
+    with the range of the answers for floats.
 
     ## Rewards
-    For a right answer, one divided by the number of answers due in the episode; otherwise 0; floats
-    are scored by closeness.
+    1 / (number of answers due in the episode) for a right answer, otherwise 0. For
+    floats the numerator is 1 minus the mean distance from the target, in units of the range.
 
     ## Starting State
-    The first inputs of a sample, uniformly drawn.
+    The first input of a sample, drawn uniformly from all samples.
 
     ## Episode End
-    Terminated after the sample's last step; never truncated.
+    Terminated after the last step of the sample, never truncated.
 
     ## Arguments
-    - ``X``: (N, T) or (N, T, F). *This makes it harder*: your data.
-    - ``y``: (N,), an answer a sample, due at its end; (N, T), one a step; (N, T, K), K at once.
-    - ``mask``: (N, T) bool, where an answer is due; everywhere if left out.
-    - ``lengths``: (N,) steps of each sample; T if left out.
-    - ``tolerance``: for float answers, how close (strictly) counts as right; 0.05 of the width.
+    - ``X``: (N, T) or (N, T, F), the inputs. *This makes it harder*: your data.
+    - ``y``: the answers: (N,), one per sample, due at its end; (N, T), one per step; or (N, T, K),
+      K per step.
+    - ``mask``: (N, T) bool, True where an answer is due. Default: everywhere.
+    - ``lengths``: (N,), the number of steps of each sample. Default: T.
+    - ``tolerance``: for float answers, the distance below which an answer counts as right. Default:
+      0.05 of the range of the answers.
 
     ## Version History
     - v0: first version.
@@ -166,11 +169,12 @@ class Recorded(Problem):
         return self.complete(inputs, self._lengths), np.full(size, 1 / size)
 
     def _index_histories(self) -> None:
-        """Number the different histories at each step, and note whose answer each one has.
+        """Build an index from each history of inputs to a sample that has it.
 
-        ``_levels[t]`` holds the sorted keys (number of the history before, word shown) of step t,
-        a word at a time; a key's place is the number of the history that it makes. ``_asked[t]``
-        and ``_ended[t]`` give, for each history, a sample that is asked then, or ends then, or -1.
+        ``_levels[t]`` holds, for each word of step t, the sorted keys (number of the previous
+        history, word). The position of a key is the number of the new history. ``_asked[t]`` and
+        ``_ended[t]`` hold, for each history, a sample whose answer is due at t, or that ends at t,
+        or -1.
         """
         size = len(self._x)
         history = np.zeros(size, np.int64)
@@ -212,7 +216,7 @@ def _array(name: str, value: Any) -> Any:
 
 
 def _in_range(name: str, array: Any) -> Any:
-    """Refuse what observations, float32 or a symbol, can't hold; give floats as float32."""
+    """Raise if a number fits neither a float32 nor a symbol; return floats as float32."""
     if array.dtype.kind == "f":
         wrong = ~(np.abs(array) <= _GREATEST)  # NaN too
         allowed = f"finite and within {_GREATEST:g} of 0"
@@ -234,7 +238,7 @@ def _check_tolerance(value: Any) -> float:
 
 
 def _words(inputs: Any) -> Any:
-    """(T, B) or (T, B, F) inputs as (T, F, B) integers below 2**32, equal where inputs are."""
+    """Map (T, B) or (T, B, F) inputs one-to-one to (T, F, B) integers below 2**32."""
     wide = np.moveaxis(inputs.reshape(*inputs.shape[:2], -1), 2, 1)
     if wide.dtype.kind == "f":
         wide = (np.ascontiguousarray(wide, np.float32) + np.float32(0)).view(np.uint32)  # no -0.0
@@ -242,7 +246,7 @@ def _words(inputs: Any) -> Any:
 
 
 def _alphabet(x: Any) -> tuple[Symbols | Values, Any]:
-    """What the inputs show, and the inputs in its type."""
+    """Return the input spec and the inputs, converted to its dtype."""
     if x.dtype.kind == "f":
         shown = Values(float(x.min()), float(x.max()), x.shape[2] if x.ndim == 3 else 1)
         return shown, x.reshape(*x.shape[:2], *[shown.features] * (shown.features > 1))
@@ -255,7 +259,7 @@ def _alphabet(x: Any) -> tuple[Symbols | Values, Any]:
 
 
 def _answers(y: Any, due: Any) -> tuple[Any, Any]:
-    """The space of answers, and the answers in its type and shape."""
+    """Return the action space and the answers, converted to its dtype and shape."""
     if y.dtype.kind == "f":
         y = y.reshape(*y.shape[:2], -1).astype(np.float32)
         low, high = y[due].min(axis=0), y[due].max(axis=0)

@@ -8,17 +8,12 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import data_equivalence
-from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
-    VecCheckNan,
-    VecFrameStack,
     VecMonitor,
-    VecNormalize,
 )
 
 import seqenvs
@@ -179,7 +174,7 @@ def test_attributes_and_methods_are_per_index():
         venv.get_attr("nothing_like_it")
     venv.set_attr("note", "mine")
     assert venv.get_attr("note") == ["mine"] * 3
-    with pytest.raises(ValueError, match="indices must be None or name all 3 streams"):
+    with pytest.raises(ValueError, match="indices must be None or all 3 sub-environments"):
         venv.set_attr("note", "mine", indices=[0])
     assert venv.env_is_wrapped(Monitor, indices=[0, 1]) == [False, False]
     venv.reset()
@@ -187,7 +182,7 @@ def test_attributes_and_methods_are_per_index():
         (2, 3, 10)
     ]
     for name in ("reset", "step", "step_block", "close"):
-        with pytest.raises(ValueError, match="acts on all 3 streams"):
+        with pytest.raises(ValueError, match="acts on all 3 sub-environments"):
             venv.env_method(name)
 
 
@@ -199,20 +194,12 @@ def test_wrong_environments_are_refused():
             SequenceVecEnv(gymnasium.make_vec("SeqEcho-v0", num_envs=2, autoreset_mode=mode))
     with pytest.raises(TypeError, match="unexpected keyword argument 'lagg'"):
         make_sb3_env("SeqEcho-v0", 2, lagg=1)
-    with pytest.raises(TypeError, match=r"registered, got 'CartPole-v1': .*make_vec_env makes"):
+    with pytest.raises(TypeError, match=r"registered, got 'CartPole-v1'; .*make_vec_env"):
         make_sb3_env("CartPole-v1", 2)
     for name, value in (("autoreset_mode", "NextStep"), ("vectorization_mode", "sync")):
-        with pytest.raises(TypeError, match=f"{name} can't be given, .* got '{value}'"):
+        with pytest.raises(TypeError, match=f"{name} must be left out, .* got '{value}'"):
             make_sb3_env("SeqEcho-v0", 2, **{name: value})
     assert make_sb3_env("seqenvs:SeqEcho-v0", 2, seed=0, lag=3).reset().shape == (2, 10)
-
-
-def test_wrong_actions_leave_it_usable():
-    venv = make_sb3_env("SeqEcho-v0", 2, seed=0)
-    venv.reset()
-    with pytest.raises(ValueError, match="shape"):
-        venv.step(np.zeros(3, np.int64))
-    assert venv.step(np.zeros(2, np.int64))[0].shape == (2, 10)
 
 
 def test_pickles_in_the_middle_of_an_episode():
@@ -243,41 +230,12 @@ def test_images_are_one_a_stream():
     assert np.array_equal(venv.env_method("render", indices=[2])[0], images[2])
 
 
-def test_wrappers_of_sb3_work():
-    venv = VecNormalize(VecFrameStack(make_sb3_env("SeqEcho-v0", 4, seed=0), n_stack=3))
-    assert venv.reset().shape == (4, 30)
-    for _ in range(25):
-        observations, _, ended, infos = venv.step(np.zeros(4, np.int64))
-        for info in np.array(infos)[ended]:
-            assert info["terminal_observation"].shape == (30,)
-    assert observations.shape == (4, 30)
-    checked = VecCheckNan(make_sb3_env("SeqNext-v0", 4, seed=0), raise_exception=True)
-    checked.reset()
-    checked.step(np.zeros((4, 1), np.float32))
-    venv.close()
-
-
 def test_evaluate_policy_gives_the_oracle_exactly_one():
     for id in ("SeqEcho-v0", "SeqNext-v0", "SeqCopy-v0"):
         venv = make_sb3_env(id, 3, seed=0)
         mean, spread = evaluate_policy(Oracle(venv.get_attr("problem")[0]), venv, n_eval_episodes=7)
         assert mean == pytest.approx(1)
         assert spread == pytest.approx(0, abs=1e-6)
-
-
-def test_learning_evaluates_saves_and_loads(tmp_path):
-    callback = EvalCallback(
-        make_sb3_env("SeqEcho-v0", 2, seed=1), n_eval_episodes=4, eval_freq=10, verbose=0
-    )
-    sizes = {"n_steps": 10, "batch_size": 20, "n_epochs": 1, "device": "cpu"}
-    model = RecurrentPPO("MlpLstmPolicy", make_sb3_env("SeqEcho-v0", 2, seed=0), **sizes)
-    model.learn(40, callback=callback)
-    assert callback.last_mean_reward >= 0
-    assert model.ep_info_buffer
-    assert model.ep_success_buffer
-    model.save(tmp_path / "model")
-    loaded = RecurrentPPO.load(tmp_path / "model", env=make_sb3_env("SeqEcho-v0", 2), device="cpu")
-    loaded.learn(20)
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,6 @@ from stable_baselines3.common.vec_env import (
     VecFrameStack,
     VecMonitor,
     VecNormalize,
-    VecTransposeImage,
-    sync_envs_normalization,
 )
 
 from seqenvs.adapters.sb3 import SequenceVecEnv, make_sb3_env
@@ -142,28 +140,6 @@ def test_a_stack_holds_the_last_frames_of_this_episode_only(id):
         shown.append(observation)
 
 
-def test_normalised_streams_keep_their_statistics(tmp_path):
-    venv = VecNormalize(make_sb3_env(ID, 8, seed=0), gamma=0.0)
-    venv.reset()
-    for _ in range(25):
-        venv.step(np.zeros(8, np.int64))
-    assert venv.obs_rms.mean == pytest.approx(np.full(10, 0.1), abs=0.06)
-    venv.save(str(tmp_path / "statistics.pkl"))
-    loaded = VecNormalize.load(str(tmp_path / "statistics.pkl"), make_sb3_env(ID, 3, seed=1))
-    loaded.training = loaded.norm_reward = False
-    fresh, bare = (
-        VecNormalize(make_sb3_env(ID, 3, seed=1), training=False),
-        make_sb3_env(ID, 3, seed=1),
-    )
-    sync_envs_normalization(venv, fresh)
-    expected = venv.normalize_obs(bare.reset())
-    assert np.array_equal(loaded.reset(), expected)
-    assert np.array_equal(fresh.reset(), expected)
-    rewards, paid = loaded.step(np.zeros(3, np.int64))[1], bare.step(np.zeros(3, np.int64))[1]
-    assert np.array_equal(rewards, paid)
-    assert np.array_equal(loaded.unnormalize_obs(expected), venv.unnormalize_obs(expected))
-
-
 def test_the_monitor_beneath_a_normaliser_counts_what_was_paid():
     venv = VecNormalize(make_sb3_env(ID, 3, seed=0), norm_obs=False, gamma=0.0, clip_reward=0.01)
     oracle = Oracle(venv.get_attr("problem")[0])
@@ -183,52 +159,12 @@ def test_a_monitor_writes_a_file(tmp_path):
         assert (float(episode_return), length, success) == (1, "10", "True")
 
 
-def test_an_evaluation_without_a_monitor_warns_as_sb3_does():
-    bare = make_sb3_env(ID, 2, seed=0, monitor=False)
-    oracle = Oracle(bare.get_attr("problem")[0])
-    with pytest.warns(UserWarning, match="not wrapped with a ``Monitor``"):
-        assert evaluate_policy(oracle, bare, n_eval_episodes=4)[0] == pytest.approx(1)
-    values, lengths = evaluate_policy(
-        oracle, bare, n_eval_episodes=5, return_episode_rewards=True, warn=False
-    )
-    assert values == pytest.approx([1] * 5)
-    assert lengths == [10] * 5
-
-
-@pytest.mark.parametrize(("id", "kwargs"), CASES)
-def test_no_value_is_nan_or_infinite(id, kwargs):
-    venv = VecCheckNan(make_sb3_env(id, 3, seed=0, **kwargs), raise_exception=True)
-    venv.reset()
-    for _ in range(20):
-        venv.step(np.stack([venv.action_space.sample() for _ in range(3)]))
-
-
 def test_an_answer_that_is_nan_is_named_before_it_is_judged():
     venv = VecCheckNan(make_sb3_env("SeqNext-v0", 2, seed=0), raise_exception=True)
     venv.reset()
     with pytest.raises(ValueError, match="found nan in actions"):
         venv.step(np.full((2, 1), np.nan, np.float32))
     assert venv.step(np.zeros((2, 1), np.float32))[0].shape == (2, 1)
-
-
-def test_there_are_no_images_to_transpose():
-    venv = make_sb3_env(ID, 2)
-    with pytest.raises(AssertionError, match="must be an image or dictionary"):
-        VecTransposeImage(venv)
-    assert PPO("MlpPolicy", venv, **SIZES).get_env() is venv  # SB3 adds none by itself
-
-
-@pytest.mark.parametrize(
-    ("wrapper", "error", "said"),
-    [
-        (lambda venv: VecFrameStack(venv, 2), AssertionError, "only works with gym.spaces.Box"),
-        (VecNormalize, ValueError, "VecNormalize only supports.*not Discrete"),
-    ],
-)
-def test_integer_observations_are_not_stacked_nor_normalised(wrapper, error, said):
-    with pytest.raises(error, match=said):
-        wrapper(make_sb3_env(ID, 2, encoding="index"))
-    assert VecNormalize(make_sb3_env(ID, 2, encoding="index"), norm_obs=False).reset().shape == (2,)
 
 
 def test_evaluation_stops_training_and_keeps_the_best(tmp_path):
@@ -289,14 +225,6 @@ def test_what_is_saved_plays_and_learns_on(tmp_path):
     assert loaded.num_timesteps == 90
 
 
-def test_another_problems_spaces_are_refused_by_sb3():
-    model = PPO("MlpPolicy", make_sb3_env(ID, 2), **SIZES)
-    with pytest.raises(ValueError, match="Observation spaces do not match"):
-        model.set_env(make_sb3_env(ID, 2, num_symbols=4))
-    model.set_env(make_sb3_env(ID, 2, lag=3))
-    model.learn(20)
-
-
 @pytest.mark.parametrize(("algorithm", "id"), [(DQN, ID), (SAC, "SeqNext-v0")])
 def test_algorithms_with_a_replay_buffer_take_the_streams(algorithm, id):
     model = algorithm(
@@ -327,19 +255,6 @@ def test_what_cannot_be_adapted_is_told_what_is_needed(make):
     said = rf"^env must be a seqenvs.SequenceVectorEnv, got {re.escape(repr(env))}.*make_sb3_env"
     with pytest.raises(TypeError, match=said):
         SequenceVecEnv(env)
-
-
-@pytest.mark.parametrize(
-    ("num_envs", "error"), [(0, ValueError), (-3, ValueError), (2.0, TypeError), (None, TypeError)]
-)
-def test_a_number_of_streams_is_an_int(num_envs, error):
-    with pytest.raises(error, match=f"num_envs must be an int at least 1, got {num_envs}"):
-        make_sb3_env(ID, num_envs)
-
-
-def test_an_id_that_is_none_is_refused():
-    with pytest.raises(gymnasium.error.NameNotFound, match=r"SeqEkko.*doesn't exist"):
-        make_sb3_env("SeqEkko-v0", 2)
 
 
 @pytest.mark.parametrize("monitor", [True, False])

@@ -15,7 +15,7 @@ from seqenvs.oracle import Oracle
 from seqenvs.problem import Problem
 from seqenvs.problems import Copy, Echo, NextValue, Recall, Recorded
 from seqenvs.registration import IDS
-from seqenvs.testing import check_streams
+from seqenvs.testing import check_environments
 from seqenvs.vector_env import SequenceVectorEnv
 from tests.variants import VARIANTS
 
@@ -26,7 +26,7 @@ AHEAD = ("time_step", "episode_start")  # what can be shown ahead
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 @pytest.mark.parametrize("problem", VARIANTS, ids=str)
 def test_streams_equal_single_environments(problem: Problem, mode: AutoresetMode) -> None:
-    check_streams(problem, mode, num_envs=3, steps=40, extras=ALL, stack_size=3)
+    check_environments(problem, mode, num_envs=3, steps=40, extras=ALL, stack_size=3)
 
 
 def play(env: SequenceEnv, inputs: list, actions: list) -> list:
@@ -194,7 +194,7 @@ def test_the_previous_action_is_a_memory_that_an_agent_may_write_to():
 @pytest.mark.parametrize("make", [SequenceEnv, SequenceVectorEnv])
 def test_bad_arguments_are_named(make):
     for extras in ("time_step", 3, None):
-        with pytest.raises(TypeError, match=r"extras must be a list of previous_action, .* got"):
+        with pytest.raises(TypeError, match=r"extras must be a list of 'previous_action', .* got"):
             make(Echo(), extras=extras)
     with pytest.raises(ValueError, match=r"extras must be one of 'previous_action'.* got 'time'"):
         make(Echo(), extras=["time"])
@@ -213,6 +213,6 @@ def test_what_depends_on_the_answers_cannot_be_shown_ahead():
     env = SequenceVectorEnv(Echo(), 2, extras=["previous_reward"])
     assert not env.open_loop
     env.reset(seed=0)
-    with pytest.raises(ValueError, match="observe_block can't show ahead"):
+    with pytest.raises(ValueError, match="observe_block needs observations"):
         env.observe_block(2)
     assert SequenceVectorEnv(Echo(), 2, extras=AHEAD, stack_size=5).open_loop

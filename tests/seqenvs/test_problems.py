@@ -209,7 +209,11 @@ WRONG = {
         {"input_spec": spaces.Discrete(2)},
         r"input_spec must be Symbols\(n\) or Values.*, got Discrete\(2\)",
     ),
-    "answers as a number": (Parity, {"action_space": 2}, r"action_space must be Discrete, .*, got 2"),
+    "answers as a number": (
+        Parity,
+        {"action_space": 2},
+        r"action_space must be Discrete, .*, got 2",
+    ),
     "answers from 1": (
         Parity,
         {"action_space": spaces.Discrete(2, start=1)},
@@ -453,7 +457,7 @@ WRONG = {
     "answers of other episodes": (
         Parity,
         {"answer": lambda s, x, n: (x[:, ::-1], due(x, n))},
-        r"an episode's answers must be its own, but those of episode \d are others if it is alone",
+        r"an episode's answers must not depend on other episodes, but those of episode \d",
     ),
     "answers that see the future": (
         Parity,

@@ -1,4 +1,4 @@
-"""Pictures: nothing of the future in them, of one size, and of use to Gymnasium's wrappers."""
+"""Pictures show nothing of the future, have one size, and work with Gymnasium's wrappers."""
 
 import sys
 from itertools import combinations, pairwise
@@ -13,7 +13,8 @@ from PIL import ImageDraw
 from seqenvs.problem import Values
 from seqenvs.problems import Classify, Copy, Echo, NextValue
 from seqenvs.registration import IDS
-from seqenvs.rendering import RENDER_MODES, Trace, _colour, _tile, render, whole_picture, whole_text
+from seqenvs.rendering import RENDER_MODES, Trace, render, whole_picture, whole_text
+from seqenvs.rendering.pixels import _colour, _tile
 
 
 class Wide(Classify):
@@ -40,18 +41,18 @@ PROBLEMS = {
     "three digits": Echo(length=200, num_symbols=1000),
     "variable length": Echo(length=(3, 30), framing="many_to_one", lag=2),
     "variable copy": Copy(length=(2, 6)),
-    "several answers": Copy(length=7, framing="many_to_one"),
+    "several components": Copy(length=7, framing="many_to_one"),
     "window": NextValue(framing="many_to_one", answer="index"),
     "wide": Wide(length=12),
 }
 
 
 def episode(problem, seed=0):
-    """A trace of a whole episode with random answers."""
+    """Return the trace of a whole episode with random answers."""
     batch = problem.batch(np.random.default_rng(seed), 1)
     length = int(batch.lengths[0])
     problem.action_space.seed(seed)
-    due = batch.mask[:length, 0]
+    due = batch.due[:length, 0]
     return Trace(
         "Name-v0",
         problem,
@@ -72,8 +73,8 @@ def some_times(trace):
 
 
 @pytest.fixture
-def said(monkeypatch):
-    """All that is written into pictures."""
+def drawn_text(monkeypatch):
+    """Return a list that collects all text that is drawn into pictures."""
     written, write = [], ImageDraw.ImageDraw.text
 
     def text(draw, where, text, *arguments, **keywords):
@@ -103,7 +104,10 @@ def test_no_future_leaks(name, mode):
 def test_a_variable_length_does_not_leak(mode):
     trace = episode(Echo(length=(3, 9), lag=1))
     shorter = trace._replace(
-        inputs=trace.inputs[:3], targets=trace.targets[:3], due=trace.due[:3], worth=trace.worth[:3]
+        inputs=trace.inputs[:3],
+        targets=trace.targets[:3],
+        due=trace.due[:3],
+        reward_weight=trace.reward_weight[:3],
     )
     assert len(trace.inputs) > 3
     assert np.array_equal(render(upto(shorter, 2), mode), render(upto(trace, 2), mode))
@@ -143,7 +147,7 @@ def test_text_is_plain_and_fits(name):
         assert max(map(len, text.splitlines())) <= 100
         marker = text.splitlines()[-1]
         assert marker.endswith("^") == (time < len(trace.inputs))
-        if time < len(trace.inputs):  # the cursor stands below the present input, in its column
+        if time < len(trace.inputs):  # the marker is below the current input
             header = next(line for line in text.splitlines() if line.startswith("time step"))
             assert header[: len(marker)].split()[-1] == str(time)
 
@@ -202,11 +206,11 @@ def test_text_says_that_one_step_is_left_out():
     assert text.splitlines()[1] == "left out: time step 0"
 
 
-def test_a_frame_says_what_is_left_out(said):
+def test_a_frame_says_what_is_left_out(drawn_text):
     render(upto(episode(Echo(length=40)), 17), "rgb_array")
-    assert "step 17 of 40" in said
+    assert "step 17 of 40" in drawn_text
     render(upto(episode(Echo(length=40)), 40), "rgb_array")
-    assert "step 40 of 40; left out: 20 time steps, 0 to 19" in said
+    assert "step 40 of 40; left out: 20 time steps, 0 to 19" in drawn_text
 
 
 @pytest.mark.parametrize("columns", [1, 30, 80, 200])
@@ -219,7 +223,7 @@ def test_whole_text(name, columns):
     assert [int(t) for header in headers for t in header] == list(range(len(trace.inputs)))
     assert lines.count("") == len(headers) - 1
     assert max(map(len, lines)) <= max(columns, 20)
-    if len(headers) > 1:  # as many as there is room for
+    if len(headers) > 1:  # as many as fit
         width = max(map(len, lines))
         assert width + (width - 12) // len(headers[0]) > columns
     narrow, wide = (whole_text(trace, width).split() for width in (columns, 10**6))
@@ -232,13 +236,13 @@ def test_whole_text_of_one_block_is_the_text():
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_whole_pictures(name, said):
+def test_whole_pictures(name, drawn_text):
     trace = episode(PROBLEMS[name])
     steps = len(trace.inputs)
     picture = whole_picture(trace)
-    assert [word for word in said if word == "time step"] == ["time step"] * -(-steps // 20)
-    assert {str(t) for t in range(steps)} <= set(said)
-    assert not any("left out" in word or word == "..." for word in said)
+    assert [word for word in drawn_text if word == "time step"] == ["time step"] * -(-steps // 20)
+    assert {str(t) for t in range(steps)} <= set(drawn_text)
+    assert not any("left out" in word or word == "..." for word in drawn_text)
     height, width, channels = picture.shape
     assert height % 2 == width % 2 == 0
     assert 640 <= width <= 1000
@@ -252,22 +256,22 @@ def test_a_whole_picture_of_one_row_is_the_frame():
 
 
 @pytest.mark.parametrize("problem", [Echo(length=1000), Copy(length=30, framing="many_to_one")])
-def test_a_picture_of_a_very_long_episode(monkeypatch, said, problem):
-    monkeypatch.setattr("seqenvs.rendering._TALLEST", 900)
-    monkeypatch.setattr("seqenvs.rendering.MOST_COLUMNS", 10)
+def test_a_picture_of_a_very_long_episode(monkeypatch, drawn_text, problem):
+    monkeypatch.setattr("seqenvs.rendering.pixels._TALLEST", 900)
+    monkeypatch.setattr("seqenvs.rendering.pixels.MOST_COLUMNS", 10)
     trace = episode(problem)
     picture = whole_picture(trace)
     assert len(picture) < 2500
-    (note,) = [word for word in said if "left out" in word]
+    (note,) = [word for word in drawn_text if "left out" in word]
     count, first, last = (int(word) for word in note.split() if word.isdigit())
     assert count == last - first + 1
     drawn = [*range(first), *range(last + 1, len(trace.inputs))]
-    at = said.index("time step")
-    assert {str(t) for t in drawn} == {word for word in said[at:] if word.isdigit()}
+    at = drawn_text.index("time step")
+    assert {str(t) for t in drawn} == {word for word in drawn_text[at:] if word.isdigit()}
     assert 0 < first < last < len(trace.inputs) - 1
 
 
-# From the linear RGB that is there to what is seen, in Machado's model at full severity.
+# Matrices from linear RGB to the colours that are seen: Machado's model at full severity.
 VISION = {
     "normal": np.eye(3),
     "protanopia": [
@@ -294,7 +298,7 @@ def linear(colours):
 
 
 def oklab(rgb):
-    """Ottosson's space, in which distances are about as large as they look."""
+    """Convert to Ottosson's Oklab, in which distances match perceived differences."""
     to_cones = [
         [0.4122214708, 0.5363325363, 0.0514459929],
         [0.2119034982, 0.6806995451, 0.1073969566],
@@ -325,11 +329,11 @@ def test_the_number_on_a_colour_can_be_read(symbol):
 
 
 @pytest.mark.parametrize("length", [2, 7, 12, 40])
-def test_every_part_of_an_answer_has_its_number(said, length):
+def test_every_part_of_an_answer_has_its_number(drawn_text, length):
     trace = episode(Copy(length=length, num_symbols=1000, framing="many_to_one"))
     trace.targets[-1] = np.arange(length) + 500
     render(trace, "rgb_array")
-    assert {str(k + 500) for k in range(length)} <= set(said)
+    assert {str(k + 500) for k in range(length)} <= set(drawn_text)
 
 
 @pytest.mark.parametrize("id", IDS)

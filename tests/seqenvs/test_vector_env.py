@@ -15,7 +15,7 @@ from seqenvs.oracle import Oracle
 from seqenvs.problem import Problem
 from seqenvs.problems import Echo
 from seqenvs.registration import IDS
-from seqenvs.testing import check_streams
+from seqenvs.testing import check_environments
 from seqenvs.vector_env import SequenceVectorEnv
 from tests.variants import VARIANTS
 
@@ -25,7 +25,7 @@ MODES = list(AutoresetMode)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("id", IDS)
 def test_ids_equal_single_environments(id: str, mode: AutoresetMode) -> None:
-    check_streams(gymnasium.make(id).unwrapped.problem, mode, num_envs=3)
+    check_environments(gymnasium.make(id).unwrapped.problem, mode, num_envs=3)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -34,13 +34,13 @@ def test_ids_equal_single_environments(id: str, mode: AutoresetMode) -> None:
 def test_framings_equal_single_environments(
     problem: Problem, num_envs: int, mode: AutoresetMode
 ) -> None:
-    check_streams(problem, mode, num_envs=num_envs, steps=60, seed=num_envs)
+    check_environments(problem, mode, num_envs=num_envs, steps=60, seed=num_envs)
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_encodings_equal_single_environments(encoding: str, mode: AutoresetMode) -> None:
-    check_streams(Echo(length=(2, 6)), mode, encoding=encoding)
+    check_environments(Echo(length=(2, 6)), mode, encoding=encoding)
 
 
 @pytest.mark.parametrize("mode", MODES)

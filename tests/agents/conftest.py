@@ -1,0 +1,5 @@
+"""Tests of the reference agents."""
+
+from tests.needs import needs
+
+pytest_pycollect_makemodule = needs("agents", "torch", "sb3_contrib", "matplotlib", "tqdm")

@@ -1,0 +1,5 @@
+"""Tests of the benchmark and its report."""
+
+from tests.needs import needs
+
+pytest_pycollect_makemodule = needs("benchmark", "joblib", "scipy", "altair")
