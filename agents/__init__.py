@@ -1,1 +1,48 @@
-"""Reference agents, run from the checkout: ``python -m agents --help``."""
+"""Reference agents. They need a checkout: run ``python -m agents --help``, or import them.
+
+The classes are imported when they are first used, so that ``import agents`` needs no torch::
+
+    agent = agents.LSTM()
+    for steps in agent.learn("SeqEcho-v0", kwargs={}, steps=100_000, seed=0):
+        print(steps, agent.curve[-1])
+    print(seqenvs.evaluate(agent, "SeqEcho-v0").report())
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from agents.config import CLASS_NAMES
+
+if TYPE_CHECKING:
+    from agents.reference import (
+        GRU,
+        LRU,
+        LSTM,
+        MLP,
+        RNN,
+        BiLSTM,
+        EncoderDecoder,
+        RecurrentPPO,
+        Transformer,
+        WindowMLP,
+    )
+
+__all__ = [
+    "GRU",
+    "LRU",
+    "LSTM",
+    "MLP",
+    "RNN",
+    "BiLSTM",
+    "EncoderDecoder",
+    "RecurrentPPO",
+    "Transformer",
+    "WindowMLP",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in CLASS_NAMES.values():
+        from agents import reference
+
+        return getattr(reference, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

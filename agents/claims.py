@@ -1,4 +1,4 @@
-"""Run the claims of the tutorials, and write what was measured: docs/claims.md and its picture."""
+"""The claims of the tutorials as jobs of the benchmark, and the page that is written from them."""
 
 from __future__ import annotations
 
@@ -10,37 +10,28 @@ from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from agents.config import Settings
-from agents.learners import Supervised
+from agents.config import Settings, make_options
+from agents.experiments import RESULTS, SEEDS, find_or_run, made_with
 from agents.presets import preset_settings
-from agents.prove import SEEDS
-from agents.study import (
-    EPISODES,
-    RESULTS,
-    SOLVED_RETURN,
-    SOLVED_SCORE,
-    is_solved,
-    key_of,
-    named,
-    run_all,
-)
-from agents.training import run_folder
+from agents.suites import agent_spec
 from seqenvs import Bounds, batches
+from seqenvs.arguments import UsageError
+from seqenvs.benchmark.execution import EPISODES
+from seqenvs.benchmark.executors import Executor
+from seqenvs.benchmark.jobs import Job, environment_name
+from seqenvs.benchmark.results import SOLVED_RETURN, SOLVED_SCORE, is_solved
+from seqenvs.benchmark.suites import Suite
 from seqenvs.bounds import irwin_hall_cdf
-from seqenvs.evaluation import evaluate
+from seqenvs.files import write_atomically, write_text
 from seqenvs.registration import find_problem
 
 DOCS = Path(__file__).parent.parent / "docs"
 SITE = "https://machinelearningmastery.com/"
 SOLVED, MEMORYLESS, FORGETS, CLOCK_ALONE = "solved", "memoryless", "not learned", "0.8892"
 TOLERANCE, FORGOTTEN_SCORE = 0.005, 0.1
-MEMORIZED, CLOCK = (
-    "lstm, one sequence",
-    "clock alone",
-)  # who is no agent of `agents.config.AGENTS`
-UPDATES = 1000  # on the one sequence
+MEMORIZED, CLOCK = "lstm, one sequence", "clock alone"  # not in `agents.config.AGENTS`
+UPDATES, UPDATE_STEPS = 1000, 10  # on the one sequence, which has 10 time steps
 
 
 @dataclass(frozen=True)
@@ -50,11 +41,11 @@ class Claim:
     Attributes:
         section: A key of `SECTIONS`.
         text: What is claimed.
-        id: The environment.
+        id: Id of the environment.
         kwargs: Its parameters.
-        agent: A name of `agents.config.AGENTS`, `MEMORIZED` or `CLOCK`.
-        expected: What makes the claim true, a key of `CHECKS`.
-        given: ``options``, ``target`` and ``steps`` where they differ from the preset's.
+        agent: A name from `agents.config.AGENTS`, `MEMORIZED` or `CLOCK`.
+        expected: The result that confirms the claim, a key of `CHECKS`.
+        given: ``options``, ``target`` and ``steps`` that replace those of the preset.
     """
 
     section: str
@@ -66,14 +57,21 @@ class Claim:
     given: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def trained(self) -> bool:
-        """Whether runs measure it that `agents.study.run_all` makes."""
-        return self.agent not in (MEMORIZED, CLOCK)
+    def environment(self) -> str:
+        """The environment with its parameters."""
+        return environment_name(self.id, self.kwargs)
 
-    def settings(self, seed: int) -> Settings:
-        """What a run is made of."""
-        agent = self.agent if self.trained else "lstm"
-        return preset_settings(self.id, self.kwargs, agent, seed=seed, **self.given)
+    def jobs(self) -> list[Job]:
+        """Return the jobs that measure the claim, one for each seed; none for `CLOCK`."""
+        if self.agent == CLOCK:
+            return []
+        agent = "lstm" if self.agent == MEMORIZED else self.agent
+        spec = agent_spec(preset_settings(self.id, self.kwargs, agent, **self.given))
+        if self.agent == MEMORIZED:
+            spec = {"agent": "agents.claims:OneSequence", "options": spec["options"]}
+            del spec["options"]["target"]
+        row = {"id": self.id, "kwargs": self.kwargs, "agents": [spec]}
+        return Suite(seeds=list(SEEDS), steps=UPDATES * UPDATE_STEPS, matrix=[row]).jobs()
 
 
 @dataclass(frozen=True)
@@ -81,13 +79,13 @@ class Row:
     """What was measured for a claim.
 
     Attributes:
-        number: Of the row.
+        number: The number of the row.
         claim: The claim.
-        bounds: Of the environment.
-        returns: Mean return of each seed; one exact number where nothing was trained.
-        error: Standard error of a seed's mean, on average. All seeds are evaluated on the same
-            episodes, so that their mean has no smaller one.
-        notes: The versions and machines that the runs were made with.
+        bounds: The bounds of the environment.
+        returns: The mean return of each seed; one exact number where nothing was trained.
+        error: The standard error of a seed's mean return, averaged over the seeds. All seeds are
+            evaluated on the same episodes, so that the error of their mean is not smaller.
+        notes: The versions and machines of the runs.
     """
 
     number: int
@@ -99,13 +97,52 @@ class Row:
 
     @property
     def scores(self) -> list[float]:
-        """Memory scores of the seeds; of a problem that needs no memory, none."""
+        """The memory score of each seed; empty if the problem needs no memory."""
         return [self.bounds.memory_score(each) for each in self.returns if self.bounds.needs_memory]
 
     @property
     def confirmed(self) -> bool:
-        """Whether the measurement is what the claim says."""
+        """Whether the measurement confirms the claim."""
         return CHECKS[self.claim.expected][0](self)
+
+
+class OneSequence:
+    """An agent that learns one sequence by heart: an LSTM that is shown the same one every time.
+
+    Args:
+        **options: The options of the reference agent ``lstm``.
+
+    Attributes:
+        learns_from: What it learns from: the right answers.
+    """
+
+    learns_from = "answers"
+
+    def __init__(self, **options: Any) -> None:
+        self._options = make_options("lstm", options)
+
+    def learn(self, id: str, *, kwargs: dict[str, Any], steps: int, seed: int) -> Iterator[int]:
+        """Learn for a number of time steps; yields the time steps so far."""
+        from agents.learners import SupervisedLearner
+
+        self._learner = SupervisedLearner(
+            Settings(id=id, kwargs=kwargs, agent="lstm", options=self._options, seed=seed)
+        )
+        sample = next(batches(id, 1, seed=seed, **kwargs))
+        while self._learner.steps < steps:
+            known, _ = self._learner.learn(sample)
+            yield self._learner.steps
+        assert known[0] == 1, "the sequence has been learned by heart"
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[Any, Any]:
+        """Act on B observations."""
+        return self._learner.predict(observation, state, episode_start, deterministic)
 
 
 def _solved(row: Row) -> bool:
@@ -121,21 +158,21 @@ def _forgets(row: Row) -> bool:
     return bool(row.scores) and max(row.scores) < FORGOTTEN_SCORE
 
 
-# expected: (the check, what it says)
+# expected: (the check, its description)
 CHECKS: dict[str, tuple[Callable[[Row], bool], str]] = {
     SOLVED: (
         _solved,
-        f"every seed has a memory score of at least {SOLVED_SCORE}, or where no memory is needed, "
+        f"every seed has a memory score of at least {SOLVED_SCORE} or, where no memory is needed, "
         f"a return of at least {SOLVED_RETURN}",
     ),
     MEMORYLESS: (
         _memoryless,
         f"the mean is within three standard errors, or {TOLERANCE}, of the memoryless bound",
     ),
-    FORGETS: (_forgets, f"every seed's memory score is below {FORGOTTEN_SCORE}"),
+    FORGETS: (_forgets, f"the memory score of every seed is below {FORGOTTEN_SCORE}"),
     CLOCK_ALONE: (
         lambda row: f"{mean(row.returns):.4f}" == CLOCK_ALONE,
-        "computed, not trained: the best policy that is shown nothing but the time step",
+        "computed, not trained: the best policy that sees nothing but the time step",
     ),
 }
 
@@ -231,76 +268,87 @@ CLAIMS = [
 ]
 
 
-def run_claims(
-    only: str, jobs: int, work: Path, *, docs: Path = DOCS, path: Path = RESULTS
-) -> list[Row]:
-    """Measure what has no result yet; write the page and the picture if nothing is left out.
+def run_claims(only: str, jobs: int, folder: Path) -> bool:
+    """Measure claims and print the table.
 
     Args:
-        only: Take the claims in whose section, text, environment or agent this is.
-        jobs: How many runs at a time.
-        work: Where the folders of the runs are.
-        docs: Where the page and the picture go.
-        path: The file of results.
+        only: See `measure`.
+        jobs: See `measure`.
+        folder: See `measure`.
+
+    Returns:
+        Whether every claim is confirmed.
 
     Raises:
-        ValueError: No claim is chosen.
-        KeyboardInterrupt: Ctrl-C; the same call goes on.
+        UsageError: No claim contains the text of ``only``.
+        EngineError, ResultError, KeyboardInterrupt: See `measure`.
+    """
+    rows = measure(only, jobs, folder)
+    print(*table(rows), sep="\n")
+    return all(row.confirmed for row in rows)
+
+
+def measure(
+    only: str,
+    jobs: int,
+    folder: Path,
+    *,
+    docs: Path = DOCS,
+    path: Path = RESULTS,
+    execute: Executor | None = None,
+) -> list[Row]:
+    """Run the jobs of claims that have no result; write the page and picture if ``only`` is empty.
+
+    Args:
+        only: Take the claims whose section, text, environment or agent contains this text.
+        jobs: How many jobs run at a time.
+        folder: Where jobs write their checkpoints and results until all are finished.
+        docs: The folder of the page and the picture.
+        path: The file of results.
+        execute: See `agents.experiments.find_or_run`.
+
+    Raises:
+        UsageError: No claim contains the text.
+        EngineError: A job failed.
+        ResultError: The file of results is damaged.
+        KeyboardInterrupt: Ctrl-C. The same call continues.
     """
     chosen = [
         (number, claim)
         for number, claim in enumerate(CLAIMS, 1)
-        if only.lower() in f"{claim.section} {claim.text} {_where(claim)} {claim.agent}".lower()
+        if only.lower() in f"{claim.section} {claim.text} {claim.environment} {claim.agent}".lower()
     ]
     if not chosen:
-        raise ValueError(f"no claim has {only!r} in its section, text, environment or agent")
-    wanted = [claim.settings(seed) for _, claim in chosen if claim.trained for seed in SEEDS]
-    results = run_all(wanted, jobs=jobs, work=work, path=path) if wanted else {}
+        raise UsageError(f"no claim has {only!r} in its section, text, environment or agent")
+    wanted = {job.key: job for _, claim in chosen for job in claim.jobs()}
+    found = find_or_run(list(wanted.values()), jobs, folder, path, execute)
+    results = {result.job.key: result for result in found}
     rows = []
     for number, claim in chosen:
         bounds = find_problem(claim.id, claim.kwargs).bounds()
-        if claim.agent == CLOCK:
-            row = Row(number, claim, bounds, [clock_alone()])
+        measured = [results[job.key] for job in claim.jobs()]
+        if measured:
+            returns = [each.evaluation.mean_return for each in measured]
+            error = mean(each.evaluation.standard_error for each in measured)
+            notes = frozenset(map(made_with, measured))
+            rows.append(Row(number, claim, bounds, returns, error, notes))
         else:
-            measured = [results[key_of(claim.settings(seed))] for seed in SEEDS if claim.trained]
-            pairs = [(each.mean_return, each.standard_error) for each in measured]
-            notes = {f"{each.versions}; {each.machine}" for each in measured}
-            if claim.agent == MEMORIZED:
-                pairs = [memorize(claim.settings(seed)) for seed in SEEDS]
-            returns, errors = zip(*pairs, strict=True)
-            row = Row(number, claim, bounds, returns, mean(errors), frozenset(notes))
-        rows.append(row)
+            rows.append(Row(number, claim, bounds, [clock_alone()]))
     if not only:
         draw(docs / "claims.png", rows)
-        text = page(rows)
-        run_folder.write_text(docs / "claims.md", text)
+        write_text(docs / "claims.md", page(rows))
     return rows
 
 
-def memorize(settings: Settings) -> tuple[float, float]:
-    """Learn one sequence by heart: the mean return on fresh ones, and its standard error."""
-    learner = Supervised(settings)
-    sample = next(batches(settings.id, 1, seed=settings.seed, **settings.kwargs))
-    for _ in range(UPDATES):
-        known, _ = learner.model.learn(sample)
-    assert known[0] == 1, "the one sequence has been learned by heart"
-    reached = evaluate(learner, settings.id, settings.kwargs, episodes=EPISODES)
-    return reached.mean_return, reached.standard_error
-
-
 def clock_alone() -> float:
-    """What a policy reaches on ``SeqClassify-v0`` that is shown nothing but the time step."""
+    """Return the best score on ``SeqClassify-v0`` of a policy that sees nothing but the time."""
     length, threshold = 10, 0.25
     label_zero = irwin_hall_cdf(length, threshold * length)[1:]
     return float(np.maximum(label_zero, 1 - label_zero).mean())
 
 
-def _where(claim: Claim) -> str:
-    return named(claim.id, claim.kwargs)
-
-
 def table(rows: Sequence[Row]) -> Iterator[str]:
-    """The lines of a Markdown table."""
+    """Yield the lines of a Markdown table."""
     yield (
         "| # | claim | environment | agent | expected | memoryless | clock | return "
         "| memory score | verdict |"
@@ -312,34 +360,34 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         verdict = "confirmed" if row.confirmed else "not confirmed"
         score = f"{round(mean(row.scores), 3) + 0.0:.3f}" if row.scores else "none needed"
         yield (
-            f"| {row.number} | {claim.text} | {_where(claim)} | {claim.agent} | {claim.expected} "
-            f"| {row.bounds.memoryless:.4f} | {row.bounds.clock:.4f} "
+            f"| {row.number} | {claim.text} | {claim.environment} | {claim.agent} "
+            f"| {claim.expected} | {row.bounds.memoryless:.4f} | {row.bounds.clock:.4f} "
             f"| {mean(row.returns):.4f}{spread} | {score} | {verdict} |"
         )
 
 
 def page(rows: Sequence[Row]) -> str:
-    """The document, in Markdown."""
+    """Return the page, in Markdown."""
     confirmed = sum(row.confirmed for row in rows)
     lines = [
         "# The tutorials' claims, measured",
         "",
         "What Jason Brownlee's tutorial on simple sequence prediction problems says or implies,",
-        "and the settings of three that followed it, each as an environment and an agent. Written",
-        "by `python -m agents claims`, verdicts included. "
+        "and the settings of three tutorials that followed it. Each claim is an environment and an",
+        "agent. `python -m agents claims` writes this page, verdicts included. "
         f"{confirmed} of {len(rows)} rows are confirmed.",
         "",
-        f"A return is the mean over {EPISODES:,} fresh episodes, and here over {len(SEEDS)} seeds,",
-        "± their standard deviation; the best is 1. *Memoryless* is the best policy that sees the",
-        "present observation only, *clock* the best that sees the time step too; both are exact.",
-        "The memory score is 0 at the clock and 1 at the best. `recurrent_ppo` learns from",
-        "rewards, the others from right answers. What is *expected*:",
+        f"A return is the mean over {EPISODES:,} fresh episodes and over {len(SEEDS)} seeds, ± the",
+        "standard deviation between seeds; the best is 1. *Memoryless* is the best policy that",
+        "sees only the present observation, and *clock* the best that also sees the time step;",
+        "both are exact. The memory score is 0 at the clock and 1 at the best. `recurrent_ppo`",
+        "learns from rewards, the others learn from the right answers. What is *expected*:",
         "",
         *(f"- *{name}*: {said}." for name, (_, said) in CHECKS.items()),
         "",
-        f"*{MEMORIZED}*: the same network, shown the same one sequence {UPDATES:,} times, until it",
-        "has it by heart; the return is on others. `bilstm` sees whole sequences before it",
-        "answers: it could not act.",
+        f"*{MEMORIZED}* is the same network. It is shown the same sequence {UPDATES:,} times and",
+        "learns it by heart; the return is on other sequences. `bilstm` sees whole sequences",
+        "before it answers, so it could not act in the environment.",
         "",
         "![Return of each row beside chance, memoryless, clock and optimum](claims.png)",
         "",
@@ -365,7 +413,9 @@ MARKS = {  # bound: (marker, size, colour, width of its edge)
 
 
 def draw(path: Path, rows: Sequence[Row]) -> None:
-    """Draw each row's return, a dot a seed, beside its bounds."""
+    """Draw the return of each row, with one dot for each seed, and its bounds."""
+    from matplotlib.figure import Figure
+
     heights: list[float] = []
     titles: list[tuple[float, str]] = []
     y = 0.0
@@ -405,4 +455,4 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
         axes.plot(values, heights, marker, label=name, zorder=2, **style)
     axes.plot([], [], "o", ms=4, mec="none", color="tab:blue", label="return, a dot a seed")
     figure.legend(loc="upper right", ncols=5, frameon=False, fontsize=9)
-    run_folder.write(path, lambda temporary: figure.savefig(temporary))
+    write_atomically(path, figure.savefig)

@@ -1,51 +1,126 @@
-"""The settings of a run: data, written beside its results."""
+"""The settings of a training run as data. Importing this module does not import torch."""
 
 from __future__ import annotations
 
 import json
-import math
-import platform
-from dataclasses import asdict, dataclass, fields
-from importlib.metadata import version
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from agents.networks import NETWORKS, Gates, option
-from seqenvs.validation import check_choice, check_int
+from seqenvs.files import versions
+from seqenvs.validation import check_choice, check_int, check_number
 
 RECURRENT_PPO = "recurrent_ppo"
-AGENTS = (RECURRENT_PPO, *NETWORKS)
+
+# The name of each agent on the command line and in results, and its class in `agents`.
+CLASS_NAMES = {
+    RECURRENT_PPO: "RecurrentPPO",
+    "mlp": "MLP",
+    "window_mlp": "WindowMLP",
+    "rnn": "RNN",
+    "gru": "GRU",
+    "lstm": "LSTM",
+    "bilstm": "BiLSTM",
+    "encoder_decoder": "EncoderDecoder",
+    "transformer": "Transformer",
+    "lru": "LRU",
+}
+AGENTS = tuple(CLASS_NAMES)
 SOURCES = ("dataset", "env")
+WINDOW = 1000  # number of episodes whose mean return is compared with the target
+
+
+class OtherModelError(Exception):
+    """A model file or checkpoint is intact, but belongs to another agent or environment."""
+
+
+def option(default: Any, help: str) -> Any:
+    """Define a dataclass field with a help text for the command line."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gates:
+    """The initialisation of the gates of an LSTM or GRU, see `agents.networks.init_gates`.
+
+    The gate that keeps the state is the forget gate of an LSTM and the update gate z of a GRU:
+    torch's GRU computes ``z * h + (1 - z) * new``.
+
+    Attributes:
+        forget_bias: Bias of the gate that keeps, for torch's two bias vectors together; 1 in
+            Jozefowicz et al., "An Empirical Exploration of Recurrent Network Architectures" (2015).
+        chrono: Longest time to remember, in steps, at least 3. The bias of the gate that keeps is
+            log(U(1, chrono - 1)), and the bias of the LSTM's input gate is its negative: Tallec and
+            Ollivier, "Can recurrent neural networks warp time?" (2018).
+        orthogonal: Make the recurrent matrix of each gate orthogonal: Saxe et al., "Exact solutions
+            to the nonlinear dynamics of learning in deep linear neural networks" (2014).
+        delay_line: Initialise the layer as a shift register, which passes on its whole state at
+            every step. This bias opens the gates that let in and out and closes the gate that
+            keeps, and recurrent matrices are orthogonal. Before any learning, an input of some
+            steps ago can be read from the state. Henaff, Szlam and LeCun, "Recurrent Orthogonal
+            Networks and Long-Memory Tasks" (2016), solve copying like this without gates.
+        hold: Initialise the layer as a store, which keeps nearly all of its state and lets in
+            little. This bias opens the gate that keeps, and the LSTM's input gate is closed by
+            `agents.networks.recurrent.HOLD_SHUT`. Input weights are uniform in -1 .. 1, which is
+            much more than torch's, so that one input stands out from the sum of those after it.
+
+    Raises:
+        TypeError: An argument of a wrong type.
+        ValueError: An argument out of range, or two arguments that set the same biases.
+    """
+
+    forget_bias: float | None = option(None, "bias of the gate that keeps the state")
+    chrono: int | None = option(None, "longest time to remember, for chrono initialisation")
+    orthogonal: bool = option(False, "orthogonal recurrent weights")
+    delay_line: float | None = option(None, "initialise as a shift register, with this gate bias")
+    hold: float | None = option(None, "initialise as a store, with this bias of the gate")
+
+    def __post_init__(self) -> None:
+        for name in ("forget_bias", "delay_line", "hold"):
+            value = getattr(self, name)
+            if value is not None:
+                check_number(name, value, "a finite number or None")
+        if self.chrono is not None:
+            check_int("chrono", self.chrono, 3)
+        check_choice("orthogonal", self.orthogonal, (False, True))
+        biases = {name: value for name, value in self.gates.items() if name != "orthogonal"}
+        given = {name: value for name, value in biases.items() if value is not None}
+        if len(given) > 1:
+            raise ValueError(
+                f"{' and '.join(given)} can't be given together, as they set the same biases, got "
+                + ", ".join(f"{name}={value!r}" for name, value in given.items())
+            )
+
+    @property
+    def gates(self) -> dict[str, Any]:
+        """The arguments of `agents.networks.init_gates`."""
+        return {each.name: getattr(self, each.name) for each in fields(Gates)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class PPOOptions(Gates):
-    """What `recurrent_ppo` is made of. Each field's meaning is its ``help``."""
+    """The options of `recurrent_ppo`. The ``help`` of a field says what it means."""
 
-    num_envs: int = option(64, "streams of episodes that are played side by side")
+    num_envs: int = option(64, "number of parallel environments")
     rollout: int = option(
-        1, "least steps of each stream between updates; rounded up to whole longest episodes"
+        1, "least number of steps per environment and update; rounded up to whole episodes"
     )
     epochs: int = option(3, "passes over a rollout in an update")
     minibatches: int = option(1, "gradient steps in a pass")
     learning_rate: float = option(5e-3, "step size of Adam")
-    gamma: float = option(
-        0.0, "discount; 0, as a reward depends on the answer of its own step alone"
-    )
+    gamma: float = option(0.0, "discount; 0 because a reward depends on its own answer alone")
     advantage: str = option(
-        "auto", "'outcome' or 'gae', see SequencePPO; 'auto' for outcome where answers are Discrete"
+        "auto", "'outcome' or 'gae', see SequencePPO; 'auto' is outcome for Discrete actions"
     )
-    entropy: float = option(0.0, "weight of the entropy bonus, which keeps up exploration")
-    clip_range: float = option(0.2, "by how much an answer's probability may change in an update")
-    max_grad_norm: float = option(0.5, "a longer gradient is shortened to this")
+    entropy: float = option(0.0, "weight of the entropy bonus")
+    clip_range: float = option(0.2, "how far the probability of an action may change in an update")
+    max_grad_norm: float = option(0.5, "largest norm of a gradient; a larger one is scaled down")
     cell: str = option("lstm", "'lstm' or 'gru'")
-    hidden: int = option(64, "units of the cell")
+    hidden: int = option(64, "units of the recurrent layer")
     critic_lstm: bool = option(
-        False,
-        "a cell of the critic's own; otherwise it reads the actor's, which need not know when "
-        "an answer is due",
+        False, "whether the critic has a recurrent layer of its own; else it reads the actor's"
     )
-    head: int = option(64, "tanh units between the cell and the answer; 0 for none")
-    log_std: float = option(-2.0, "for Box answers, logarithm of the first standard deviation")
+    head: int = option(64, "tanh units between the recurrent layer and the output; 0 for none")
+    log_std: float = option(-2.0, "for Box actions, log of the initial standard deviation")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,10 +129,10 @@ class PPOOptions(Gates):
         check_int("head", self.head, 0)
         for name in ("learning_rate", "clip_range", "max_grad_norm"):
             check_positive(name, getattr(self, name))
-        if not 0 <= _check_number("gamma", self.gamma) <= 1:
+        if not 0 <= check_number("gamma", self.gamma) <= 1:
             raise ValueError(f"gamma must be in 0 .. 1, got {self.gamma!r}")
         for name in ("entropy", "log_std"):
-            _check_number(name, getattr(self, name))
+            check_number(name, getattr(self, name))
         check_choice("advantage", self.advantage, ("auto", "outcome", "gae"))
         check_choice("cell", self.cell, ("lstm", "gru"))
         check_choice("critic_lstm", self.critic_lstm, (False, True))
@@ -65,20 +140,20 @@ class PPOOptions(Gates):
 
 @dataclass(frozen=True, kw_only=True)
 class SupervisedOptions(Gates):
-    """What a supervised learner is made of. Each field's meaning is its ``help``."""
+    """The options of the supervised agents. The ``help`` of a field says what it means."""
 
     source: str = option(
-        "dataset", "'dataset', or 'env' to play the environment: the same episodes, slower"
+        "dataset", "'dataset', or 'env' to play the environment: the same episodes, but slower"
     )
     batch_size: int = option(32, "episodes in an update")
     learning_rate: float = option(1e-2, "step size of Adam")
     anneal: int | None = option(
-        None, "time steps over which the step size falls evenly to a hundredth"
+        None, "time steps over which the step size falls linearly to a hundredth"
     )
-    max_grad_norm: float = option(1.0, "a longer gradient is shortened to this")
+    max_grad_norm: float = option(1.0, "largest norm of a gradient; a larger one is scaled down")
     hidden: int = option(64, "units of a layer")
-    layers: int = option(1, "layers above each other")
-    window: int = option(4, "for window_mlp, how many observations it sees")
+    layers: int = option(1, "number of layers")
+    window: int = option(4, "for window_mlp, number of observations that it sees")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -94,29 +169,23 @@ class SupervisedOptions(Gates):
 Options = PPOOptions | SupervisedOptions
 
 
-def _check_number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, got {value!r}")
-    return value
-
-
 def check_positive(name: str, value: Any) -> None:
-    """Raise ValueError for what is no finite number above 0."""
-    if not _check_number(name, value) > 0:
+    """Raise TypeError or ValueError unless ``value`` is a finite number above 0."""
+    if not check_number(name, value) > 0:
         raise ValueError(f"{name} must be above 0, got {value!r}")
 
 
 def options_class(agent: str) -> type[PPOOptions] | type[SupervisedOptions]:
-    """The options that an agent takes."""
+    """Return the class of the options of an agent."""
     check_choice("agent", agent, AGENTS)
     return PPOOptions if agent == RECURRENT_PPO else SupervisedOptions
 
 
 def make_options(agent: str, values: dict[str, Any]) -> Options:
-    """Make an agent's options of those that are given and the defaults.
+    """Make the options of an agent; those that are not given have their defaults.
 
     Raises:
-        TypeError, ValueError: An option that the agent doesn't have, or a value out of range.
+        TypeError, ValueError: An option that the agent does not have, or a value out of range.
     """
     made = options_class(agent)
     names = [each.name for each in fields(made)]
@@ -128,16 +197,20 @@ def make_options(agent: str, values: dict[str, Any]) -> Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a run is made of; the same settings on the same machine give the same curve.
+    """All settings of a training run. Equal settings give equal learning curves on one machine.
 
     Attributes:
-        id: The environment.
-        kwargs: Parameters of the environment; JSON-able, and kept as JSON has them.
-        agent: A name of `AGENTS`.
-        options: What the agent is made of.
-        seed: Of the episodes, the network and the exploration.
-        steps: Stop after this many time steps of all episodes together.
+        id: Id of the environment.
+        kwargs: Parameters of the environment. They must be JSON-able, and are kept as JSON has
+            them: a tuple becomes a list.
+        agent: A name from `AGENTS`.
+        options: Options of the agent.
+        seed: Seed of the episodes, the network and the exploration.
+        steps: Stop after this many time steps, summed over all episodes.
         target: Stop when the mean return of the last 1,000 episodes reaches this.
+
+    Raises:
+        TypeError, ValueError: A value of a wrong type or out of range.
     """
 
     id: str
@@ -153,33 +226,34 @@ class Settings:
             raise TypeError(f"options must be those of {self.agent}, got {self.options!r}")
         check_int("seed", self.seed, 0)
         check_int("steps", self.steps, 1)
-        _check_number("target", self.target)
-        try:  # a tuple becomes a list, so that what is read back is equal
+        check_number("target", self.target)
+        try:
             object.__setattr__(self, "kwargs", json.loads(json.dumps(self.kwargs)))
         except TypeError as error:
             raise ValueError(f"kwargs must be JSON-able, got {self.kwargs!r}: {error}") from error
 
     def to_json(self) -> str:
-        """The settings, and the versions that they ran with."""
+        """Return the settings and the versions of the packages as JSON."""
         return json.dumps({**asdict(self), "versions": versions()}, indent=2) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Settings:
-        """Read back what `to_json` wrote.
+    def from_dict(cls, values: dict[str, Any]) -> Settings:
+        """Make settings from what ``dataclasses.asdict`` gave.
 
         Raises:
-            ValueError, TypeError: It is something else.
+            TypeError, ValueError: Something is missing, unknown or out of range.
+        """
+        return cls(**{**values, "options": make_options(values["agent"], values["options"])})
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """Read settings that `to_json` wrote.
+
+        Raises:
+            ValueError, TypeError: The text is something else.
         """
         values = json.loads(text)
         if not isinstance(values, dict) or not {"versions", "agent", "options"} <= set(values):
             raise ValueError("these are not the settings of a run")
         del values["versions"]
-        values["options"] = make_options(values["agent"], values["options"])
-        return cls(**values)
-
-
-def versions() -> dict[str, str]:
-    """What a result depends on beside its settings."""
-    packages = ("seqenvs", "gymnasium", "stable_baselines3", "sb3_contrib", "torch", "numpy")
-    found = {name: version(name) for name in packages}
-    return found | {"python": platform.python_version(), "platform": platform.platform()}
+        return cls.from_dict(values)

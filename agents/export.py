@@ -1,7 +1,7 @@
-"""A trained agent as an ONNX file: one step of it, with its recurrent state as input and output.
+"""Export one step of a trained agent as an ONNX model; its recurrent state is input and output.
 
-Whatever runs ONNX can then play, without torch and without this package. Needs onnx, onnxscript
-and onnxruntime: ``pip install -e '.[onnx]'``.
+Any ONNX runtime can then run the agent, without torch and without this package. This needs onnx,
+onnxscript and onnxruntime: ``pip install -e '.[onnx]'``.
 """
 
 from __future__ import annotations
@@ -12,31 +12,37 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import preprocess_obs
 from torch import Tensor, nn
 
-from agents.config import versions
-from agents.learners import Learner, PPOLearner, Supervised
+from agents.learners import Learner, PPOLearner, SupervisedLearner
+from agents.learners.heads import best_actions
+from seqenvs.evaluation import play
+from seqenvs.files import versions
 
-# Why these can't be written.
+# The agents that cannot be exported, and why.
 REFUSED = {
-    "mlp": "it has no state, and needs nothing of this",
-    "bilstm": "it reads an episode to its end before it answers, and so has no step",
-    "transformer": "it writes into its cache where the time says, which ONNX has no steps for",
-    "lru": "its state is complex, which ONNX has no operators for",
+    "mlp": "it has no state",
+    "bilstm": "it reads a whole episode before it answers, and so has no step",
+    "transformer": "it writes into its cache at an index that depends on the time step, which ONNX "
+    "does not support",
+    "lru": "its state is complex, which ONNX does not support",
 }
-COMPARED_STREAMS, COMPARED_EPISODES = 32, 4
+COMPARED_ENVS, COMPARED_EPISODES = 32, 128
 TOLERANCE = 1e-4
+
+
+class ExportError(Exception):
+    """The exported model does not compute what the agent computes."""
 
 
 class _Step(nn.Module):
     """One time step of B episodes.
 
-    ``forward(observation, episode_start, *state)`` gives ``(action, scores, *next_state)``.
+    ``forward(observation, episode_start, *state)`` returns ``(action, scores, *next_state)``.
     """
 
     def __init__(self, space: spaces.Space[Any]) -> None:
@@ -44,11 +50,11 @@ class _Step(nn.Module):
         self.space = space
 
     def initial_state(self, size: int) -> tuple[Tensor, ...]:
-        """The state before the first step of ``size`` episodes."""
+        """Return the state before the first step of ``size`` episodes."""
         raise NotImplementedError
 
     def scores(self, observation: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, Any]:
-        """Logits of each component's choices, or values; and the next state."""
+        """Compute what `best_actions` takes, and the next state."""
         raise NotImplementedError
 
     def forward(self, observation: Tensor, episode_start: Tensor, *state: Tensor) -> Any:
@@ -56,17 +62,7 @@ class _Step(nn.Module):
             part * (1 - episode_start.view(-1, *[1] * (part.ndim - 1))) for part in state
         )
         scores, after = self.scores(observation, before)
-        return self._answer(scores), scores, *after
-
-    def _answer(self, scores: Tensor) -> Tensor:
-        space: Any = self.space
-        if isinstance(space, spaces.Discrete):
-            return scores.argmax(-1)
-        if isinstance(space, spaces.MultiDiscrete):
-            components = torch.split(scores, space.nvec.tolist(), -1)
-            return torch.stack([one.argmax(-1) for one in components], -1)
-        low, high = torch.from_numpy(space.low), torch.from_numpy(space.high)
-        return torch.minimum(torch.maximum(scores, low), high)
+        return best_actions(self.space, scores), scores, *after
 
 
 class _PPOStep(_Step):
@@ -92,37 +88,26 @@ class _PPOStep(_Step):
 class _SupervisedStep(_Step):
     """A network of `agents.networks`."""
 
-    def __init__(self, learner: Supervised, env: gymnasium.Env[Any, Any]) -> None:
-        super().__init__(env.action_space)
-        self.network = learner.model.network
-        self.observed = env.observation_space
+    def __init__(self, learner: SupervisedLearner) -> None:
+        super().__init__(learner.task.action_space)
+        self.network, self.encoder, self.head = learner.network, learner.encoder, learner.head
 
     def initial_state(self, size: int) -> tuple[Tensor, ...]:
         return self.network.initial_state(size)
 
     def scores(self, observation: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, Any]:
-        shown = preprocess_obs(observation, self.observed)
-        assert isinstance(shown, Tensor)
-        outputs, after = self.network.step(shown.flatten(1), state)
-        space: Any = self.space
-        if isinstance(space, spaces.Box):
-            low, width = torch.from_numpy(space.low), torch.from_numpy(space.high - space.low)
-            return low + outputs * width, after
-        if isinstance(space, spaces.Discrete):
-            return outputs, after
-        rows = outputs.chunk(len(space.nvec), -1)
-        chosen = [row[:, :n] for row, n in zip(rows, space.nvec.tolist(), strict=True)]
-        return torch.cat(chosen, -1), after
+        outputs, after = self.network.step(self.encoder.encode(observation), state)
+        return self.head.scores(outputs), after
 
 
 class OnnxAgent:
-    """An exported agent, with the ``predict`` of Stable-Baselines3.
+    """An exported agent with the ``predict`` of Stable-Baselines3.
 
     Args:
-        path: What `export` wrote.
+        path: A file that `export` wrote.
 
     Attributes:
-        trained_on: The id, parameters and agent.
+        trained_on: The environment, its parameters and the name of the agent.
     """
 
     def __init__(self, path: Path) -> None:
@@ -137,7 +122,7 @@ class OnnxAgent:
     def scores(
         self, observation: Any, state: tuple[Any, ...] | None, episode_start: Any = None
     ) -> tuple[Any, Any, tuple[Any, ...]]:
-        """Actions, the scores that they have, and the next state, of B episodes."""
+        """Compute the actions of B episodes, their scores, and the next state."""
         size = len(observation)
         starts = np.zeros(size) if episode_start is None else np.asarray(episode_start)
         if state is None:
@@ -154,7 +139,7 @@ class OnnxAgent:
         episode_start: Any = None,
         deterministic: bool = True,
     ) -> tuple[Any, tuple[Any, ...]]:
-        """Answer B observations; always the best answer, as nothing is drawn."""
+        """Act on B observations. The likeliest action is taken in any case, nothing is sampled."""
         actions, _, after = self.scores(observation, state, episode_start)
         return actions, after
 
@@ -162,29 +147,32 @@ class OnnxAgent:
 def export(learner: Learner, path: Path) -> None:
     """Write one step of a trained agent as an ONNX model.
 
-    Its inputs are ``observation`` (B, ...), ``episode_start`` (B,) float32, 1 where an episode
-    begins with this observation, and ``state_0``, ...: (B, ...) float32, zeros at first. Its
-    outputs are ``action``, ``scores`` (logits, for each component of an answer one after the other,
-    or values) and ``next_state_0``, ... The metadata say what it was trained on, and with what.
+    The inputs are ``observation`` (B, ...); ``episode_start`` (B,) float32, 1 where an episode
+    begins with this observation; and ``state_0``, ...: (B, ...) float32, zeros at first. The
+    outputs are ``action``; ``scores``, the logits of each component one after the other, or the
+    values of a Box before clipping; and ``next_state_0``, ... The metadata contain what the agent
+    was trained on and the versions of the packages.
 
     Args:
         learner: The agent.
-        path: The file.
+        path: The file to write.
 
     Raises:
-        TypeError: An agent that can't be written.
-        ExportError: onnxruntime doesn't make of it what torch does.
+        TypeError: This agent cannot be exported.
+        ModuleNotFoundError: onnx, onnxscript or onnxruntime is not installed.
+        ExportError: onnxruntime does not compute what torch computes.
     """
     import onnx
 
-    step, env = _step_of(learner)
-    state = [part.clone() for part in step.initial_state(2)]  # one tensor twice is one input
+    step = _step_of(learner)
+    state = [part.clone() for part in step.initial_state(2)]  # each tensor becomes one input
+    env = learner.task.env()
     observation = torch.as_tensor(np.stack([env.reset(seed=0)[0]] * 2))
     batch = torch.export.Dim("batch")
     names = [f"state_{k}" for k in range(len(state))]
     log = logging.getLogger("torch.onnx")
     level = log.level
-    log.setLevel(logging.ERROR)  # it misses torchvision, and torch warns of torch's own code
+    log.setLevel(logging.ERROR)  # the exporter warns that torchvision is missing
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -201,48 +189,56 @@ def export(learner: Learner, path: Path) -> None:
         log.setLevel(level)
     assert program is not None
     model = program.model_proto
-    about = {"trained_on": json.dumps(learner._trained_on), "versions": json.dumps(versions())}
+    about = {"trained_on": json.dumps(learner.trained_on), "versions": json.dumps(versions())}
     onnx.helper.set_model_props(model, about)
     onnx.checker.check_model(model)
     onnx.save(model, path)
     difference = largest_difference(learner, path)
     if difference > TOLERANCE:
         raise ExportError(
-            f"onnxruntime's scores differ from torch's by {difference:.1e}, and may by {TOLERANCE}"
+            f"the scores of onnxruntime and torch differ by {difference:.1e}, which is more than "
+            f"{TOLERANCE}"
         )
 
 
-class ExportError(Exception):
-    """What was written doesn't play as the agent does."""
-
-
 def largest_difference(learner: Learner, path: Path) -> float:
-    """How far the scores of an exported agent are from those of the agent, in some episodes."""
-    step, _ = _step_of(learner)
-    agent, steps = OnnxAgent(path), COMPARED_EPISODES * (learner.task.usual_steps + 1)
-    settings = learner.settings
-    streams = gymnasium.make_vec(settings.id, num_envs=COMPARED_STREAMS, **settings.kwargs)
-    observations, _ = streams.reset(seed=0)
-    starts, ended = np.ones(COMPARED_STREAMS, np.float32), np.zeros(COMPARED_STREAMS, np.float32)
-    states: Any = step.initial_state(COMPARED_STREAMS)
-    onnx_states, difference = None, 0.0
-    for _ in range(steps):
+    """Play episodes with an exported agent, and compare its scores with those of the agent."""
+    agent = _ComparedAgent(_step_of(learner), OnnxAgent(path))
+    env = learner.task.vector_env(COMPARED_ENVS)
+    for _ in play(agent, env, episodes=COMPARED_EPISODES, seed=0):
+        pass
+    return agent.difference
+
+
+class _ComparedAgent:
+    """Acts as the exported agent, and keeps the largest difference from the scores of torch."""
+
+    def __init__(self, step: _Step, exported: OnnxAgent) -> None:
+        self._step, self._exported = step, exported
+        self.difference = 0.0
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[Any, Any]:
+        """Act on B observations."""
+        ours, its = state or (self._step.initial_state(len(observation)), None)
+        start = torch.as_tensor(episode_start, dtype=torch.float32)
         with torch.inference_mode():
-            shown = torch.as_tensor(observations)
-            _, scores, *states = step(shown, torch.from_numpy(starts), *states)
-        actions, onnx_scores, onnx_states = agent.scores(observations, onnx_states, starts)
-        difference = max(difference, float(np.abs(scores.numpy() - onnx_scores).max()))
-        observations, _, terminated, _, _ = streams.step(actions)
-        starts, ended = ended, terminated.astype(np.float32)
-    return difference
+            _, expected, *ours = self._step(torch.as_tensor(observation), start, *ours)
+        action, scores, its = self._exported.scores(observation, its, episode_start)
+        self.difference = max(self.difference, float(np.abs(expected.numpy() - scores).max()))
+        return action, (ours, its)
 
 
-def _step_of(learner: Learner) -> tuple[_Step, gymnasium.Env[Any, Any]]:
-    settings = learner.settings
-    if settings.agent in REFUSED:
-        raise TypeError(f"{settings.agent} can't be exported: {REFUSED[settings.agent]}")
-    env = gymnasium.make(settings.id, **settings.kwargs)
+def _step_of(learner: Learner) -> _Step:
+    name = learner.settings.agent
+    if name in REFUSED:
+        raise TypeError(f"{name} cannot be exported: {REFUSED[name]}")
     if isinstance(learner, PPOLearner):
-        return _PPOStep(learner), env
-    assert isinstance(learner, Supervised)
-    return _SupervisedStep(learner, env), env
+        return _PPOStep(learner)
+    assert isinstance(learner, SupervisedLearner)
+    return _SupervisedStep(learner)

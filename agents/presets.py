@@ -1,7 +1,6 @@
-"""Settings that are proven to solve: for an environment and an agent, what it is made of.
+"""Presets: for an environment and an agent, the settings with which the agent solves it.
 
-``python -m agents prove`` runs them all and writes what they reached to `results.json` and
-``docs/presets.md``.
+``python -m agents prove`` runs all of them and writes `results.json` and ``docs/presets.md``.
 """
 
 from __future__ import annotations
@@ -15,15 +14,16 @@ from seqenvs.registration import full_id
 
 @dataclass(frozen=True)
 class Preset:
-    """A row of the table.
+    """A row of the table of presets.
 
     Attributes:
-        id: The environment.
-        kwargs: Parameters that it is proven with; it is used for others too that include these.
-        agent: A name of `agents.config.AGENTS`.
-        options: Of the agent, where they differ from its defaults.
-        target: See `agents.config.Settings`.
-        steps: See `agents.config.Settings`.
+        id: Id of the environment.
+        kwargs: Parameters that the preset was tested with. It is used for all parameters that
+            include these.
+        agent: A name from `agents.config.AGENTS`.
+        options: Options of the agent that differ from the defaults.
+        target: Stop when the mean return of the last 1,000 episodes reaches this.
+        steps: Stop after this many time steps.
     """
 
     id: str
@@ -34,11 +34,12 @@ class Preset:
     steps: int = 30_000_000
 
 
-# How the gates begin: as a shift register where what was shown some steps ago is asked for, as a
-# store where one value is to be kept. What a network learns with is the best of a few tries.
+DEFAULT_STEPS = 3_000_000  # where there is no preset
+
+# The initial gates: a shift register where the answer is an input of some steps ago, a store where
+# it is one value that must be kept. The learning rates are the best of a few that were tried.
 DELAY = {"delay_line": 4.0}
 HOLD = {"hold": 5.0}
-UNPROVEN_STEPS = 3_000_000  # where there is no preset
 
 ENCODER_DECODER = {"orthogonal": True, "forget_bias": 1.0, "hidden": 150}
 SLOW = {"learning_rate": 3e-3}
@@ -146,7 +147,7 @@ _ROWS: _Rows = [
             "lstm": ({**DELAY, **SLOW, "hidden": 128}, 0.98),
         },
     ),
-    # The settings of the follow-up tutorials, see agents/claims.py.
+    # The settings of the tutorials that followed, see agents/claims.py.
     (
         "SeqEcho-v0",
         {"lag": 0, "length": 25, "num_symbols": 100},
@@ -240,7 +241,8 @@ PRESETS: list[Preset] = [
     for id, kwargs, agents in _ROWS
     for agent, (options, target) in agents.items()
 ]
-# 100 classes that lie close together: exact only once its steps are small, after many examples.
+# 100 classes that lie close together: the answers become exact only with small steps, after many
+# examples.
 PRESETS += [
     Preset(
         "SeqNextHard-v0",
@@ -254,14 +256,17 @@ PRESETS += [
 
 
 def find_preset(id: str, kwargs: dict[str, Any], agent: str) -> Preset | None:
-    """The preset whose parameters are most of those given; None if the agent has none there."""
-    fitting = [
+    """Find the preset for an environment and an agent; None if there is none.
+
+    Of several that apply, the one with the most parameters is returned.
+    """
+    found = [
         preset
         for preset in PRESETS
         if (preset.id, preset.agent) == (id.split(":")[-1], agent)
         and preset.kwargs.items() <= kwargs.items()
     ]
-    return max(fitting, key=lambda preset: len(preset.kwargs), default=None)
+    return max(found, key=lambda preset: len(preset.kwargs), default=None)
 
 
 def preset_settings(
@@ -271,20 +276,21 @@ def preset_settings(
     options: dict[str, Any] | None = None,
     **given: Any,
 ) -> Settings:
-    """Settings from the preset, with what is given instead.
+    """Make settings from the preset for an environment and an agent.
 
     Args:
-        id: The environment.
-        kwargs: Its parameters.
-        agent: A name of `agents.config.AGENTS`.
-        options: Of the agent.
-        **given: ``seed``, ``steps`` and ``target`` of `Settings`.
+        id: Id of the environment.
+        kwargs: Parameters of the environment.
+        agent: A name from `agents.config.AGENTS`.
+        options: Options of the agent that replace those of the preset.
+        **given: ``seed``, ``steps`` and ``target`` of `Settings`, which replace those of the
+            preset.
 
     Raises:
-        TypeError, ValueError: Something that the agent can't have.
+        TypeError, ValueError: An option that the agent does not have, or a value out of range.
     """
     id, kwargs = full_id(id.removeprefix("seqenvs:")), kwargs or {}
-    preset = find_preset(id, kwargs, agent) or Preset(id, {}, agent, steps=UNPROVEN_STEPS)
+    preset = find_preset(id, kwargs, agent) or Preset(id, {}, agent, steps=DEFAULT_STEPS)
     return Settings(
         id=id,
         kwargs=kwargs,

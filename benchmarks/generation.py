@@ -12,7 +12,8 @@ All candidates but the floor give the same batches, of N episodes of T time step
   ``rng.random``, and written into X; if that is one-hot, as a 1 in its row. Nothing is answered;
 - vector: the vector environment, reset for each batch and stepped T times with the same random
   actions, what it shows and says copied into fresh arrays;
-- played: `agents.learners.supervised.samples_from_env`, which plays the single environment;
+- played: `seqenvs.evaluation.sample_batches`, which plays the vector environment and collects what
+  any environment reports;
 - torch: the torch data set through a DataLoader without workers.
 
 All N * T time steps count. Rounds alternate between all candidates; a figure is the median over the
@@ -37,9 +38,10 @@ import torch
 from torch.utils.data import DataLoader
 
 import seqenvs
-from agents.learners.supervised import samples_from_env
 from benchmarks.stepping import Loop, measure, rate, ratio
 from seqenvs.adapters.torch import SequenceDataset
+from seqenvs.evaluation import sample_batches
+from seqenvs.task import find_task
 
 IDS = ("SeqNext-v0", "SeqRecall-v0", "SeqEcho-v0", "SeqCopy-v0", "SeqClassify-v0")
 Source = Iterator[Any]  # batches without end, each of them X, y and mask
@@ -91,7 +93,9 @@ def sources(id: str, size: int, encoding: str) -> dict[str, Source]:
         "batches": seqenvs.batches(id, size, seed=0, encoding=encoding),
         "floor": floor(env.unwrapped.problem, size, encoding),  # type: ignore[attr-defined]
         "vector": vector(gymnasium.make_vec(id, size, encoding=encoding)),
-        "played": samples_from_env(env, size, seed=0),
+        "played": sample_batches(
+            find_task(id, {"encoding": encoding}), size, seed=0, play_env=True
+        ),
         "torch": iter(DataLoader(data, batch_size=None)),
     }
 

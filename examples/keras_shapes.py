@@ -1,14 +1,14 @@
-"""How the arrays of a problem fit Keras: [samples, timesteps, features], targets and a mask.
+"""Train a Keras LSTM on arrays: [samples, timesteps, features], targets and a mask.
 
-``batches`` yields X, y and mask. Keras takes the same three as inputs, targets and sample weights,
-so the iterator goes into ``fit`` as it is, and a step in which no answer is due weighs nothing.
-Prints the shapes, and the accuracy of a Keras LSTM on 1,000 fresh episodes of SeqEcho-v0 beside the
-bounds. Seen: 1.000; 7 seconds on one core, with the torch backend.
+``seqenvs.batches`` yields X, y and mask. Keras takes them as inputs, targets and sample weights, so
+``fit`` accepts the iterator. A step without a due answer has weight 0. Prints the shapes, and the
+accuracy on 1,000 new episodes of SeqEcho-v0 beside the bounds. Reached 1.000 in 7 seconds on one
+core, with the torch backend.
 """
 
 import os
 
-os.environ.setdefault("KERAS_BACKEND", "torch")  # any backend will do
+os.environ.setdefault("KERAS_BACKEND", "torch")  # any backend works
 
 import keras
 import torch

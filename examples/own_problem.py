@@ -1,8 +1,8 @@
-"""A problem of your own in one file: is the symbol in sight the one of n steps ago?
+"""Define your own problem in one file: is the current symbol the one of n steps ago?
 
-Two functions define it: ``draw``, what is shown, and ``answer``, what is right. `check_problem`
-checks them. Prints one episode as the environment draws it, answered by the oracle (score 1), and
-the bounds.
+Two functions define it: ``draw`` returns the inputs, and ``answer`` returns the targets.
+`check_problem` checks them. Prints one episode as the environment draws it, answered by the oracle
+(score 1), and the bounds.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from seqenvs.validation import check_int
 
 @dataclass(kw_only=True)
 class NBack(seqenvs.Problem):
-    """At each step from ``n`` on, say 1 if the symbol is that of ``n`` steps ago, otherwise 0."""
+    """Answer 1 if the symbol is the one of ``n`` steps ago, otherwise 0; due from step ``n`` on."""
 
     length: int = 12
     n: int = 2
@@ -31,7 +31,7 @@ class NBack(seqenvs.Problem):
     def draw(self, rng, num_inputs):
         inputs = rng.integers(4, size=(self.length, len(num_inputs)))
         change = rng.integers(1, 4, size=inputs.shape) * (rng.random(inputs.shape) < 0.5)
-        for t in range(self.n, self.length):  # as often the symbol of n steps ago as another
+        for t in range(self.n, self.length):  # a match in half of the steps
             inputs[t] = (inputs[t - self.n] + change[t]) % 4
         return inputs
 
@@ -40,12 +40,12 @@ class NBack(seqenvs.Problem):
         match = inputs == np.roll(inputs, self.n, axis=0)
         return match.astype(np.int64), (time >= self.n) & (time < lengths)
 
-    def bounds(self):  # the symbol in sight and the time step say nothing about a match
+    def bounds(self):  # neither the symbol nor the time step tells
         return seqenvs.Bounds(chance=0.5, memoryless=0.5, clock=0.5)
 
 
 def main():
-    check_problem(NBack())  # causal, deterministic, solvable, alike in every environment
+    check_problem(NBack())  # causal, deterministic, solvable, same in all environments
     seqenvs.register("NBack-v0", f"{__name__}:NBack")
     env = gymnasium.make("NBack-v0", n=3, render_mode="ansi")
     oracle, (observation, _) = seqenvs.Oracle.of(env), env.reset(seed=0)

@@ -1,8 +1,8 @@
-"""Make an environment, play it with three policies, and set their returns beside the bounds.
+"""Make an environment, play it with three policies, and compare their returns with the bounds.
 
-SeqEcho-v0 shows ten random digits and asks at each step for the one before. Prints the bounds, and
-the mean return and memory score of a policy without memory (about 0.1 and 0), one written by hand
-that keeps the last digit (1 and 1), and the oracle (1 and 1).
+SeqEcho-v0 shows ten random digits. At each step the previous digit is due. Prints the bounds, and
+the mean return and memory score of three policies: one without memory (about 0.1 and 0), one that
+stores the last digit (1 and 1), and the oracle (1 and 1).
 """
 
 import gymnasium
@@ -12,17 +12,17 @@ import seqenvs
 
 
 def repeat_this(observation, state):
-    """No memory: say the digit in sight."""
+    """Answer with the current digit, without memory."""
     return observation, None
 
 
 def repeat_last(observation, state):
-    """One digit of memory: say the digit that was in sight before."""
+    """Answer with the previous digit, which is the state."""
     return (0 if state is None else state), observation
 
 
 def mean_return(env, policy, episodes):
-    """Play episodes from the first of seed 0 on."""
+    """Play the first episodes of seed 0."""
     returns = []
     for episode in range(episodes):
         observation, _ = env.reset(seed=0 if episode == 0 else None)
@@ -37,7 +37,7 @@ def mean_return(env, policy, episodes):
 
 def main():
     env = gymnasium.make("SeqEcho-v0", lag=1, encoding="index")
-    print(f"shows {env.observation_space} (10 is blank), asks for {env.action_space}")
+    print(f"observations {env.observation_space} (10 is blank), actions {env.action_space}")
     bounds = env.unwrapped.problem.bounds()
     print(f"chance {bounds.chance:.3f}  clock {bounds.clock:.3f}  optimum {bounds.optimum:.3f}")
     policies = {

@@ -1,18 +1,18 @@
-"""Recurrent PPO in one file, to be read from top to bottom, in the style of CleanRL.
+"""Recurrent PPO in one file, in the style of CleanRL.
 
-An LSTM learns from rewards alone, in any Gymnasium vector environment with NEXT_STEP autoreset,
-Box observations and Discrete actions. Written from the equations of Schulman et al., "Proximal
-Policy Optimization Algorithms" (2017), below "PPO".
+An LSTM learns from rewards in any Gymnasium vector environment with NEXT_STEP autoreset, Box
+observations and Discrete actions. It implements the equations of Schulman et al., "Proximal Policy
+Optimization Algorithms" (2017), called "PPO" below.
 
     python examples/recurrent_ppo_single_file.py
     python examples/recurrent_ppo_single_file.py --id SeqEcho-v0 --set lag=4 --delay-line
     python examples/recurrent_ppo_single_file.py --id CartPole-v1
 
-A progress bar goes to stderr; Ctrl-C ends the training, and what was learned so far is evaluated.
-Prints the mean return of 1,000 fresh episodes, played greedily, beside the
-bounds. Seen with the defaults, 300,000 steps and seed 0: 1.000 on SeqEcho-v0 in 13 seconds on one
-core, 1.000 on SeqRecall-v0, 0.997 on SeqClassify-v0, 500 on CartPole-v1, and 0.999 on SeqCopy-v0
-with --delay-line. The same seed gives the same result.
+A progress bar is written to stderr. Ctrl-C stops the training; the evaluation still runs. Prints
+the mean return of 1,000 new episodes with greedy actions, beside the bounds. With the default
+options, 300,000 steps and seed 0, it reached 1.000 on SeqEcho-v0 in 13 seconds on one core, 1.000
+on SeqRecall-v0, 0.997 on SeqClassify-v0, 500 on CartPole-v1, and with --delay-line 0.999 on
+SeqCopy-v0. The same seed gives the same result.
 """
 
 import argparse
@@ -33,9 +33,9 @@ from tqdm import tqdm
 import seqenvs
 from seqenvs.bounds import known_bounds
 
-# The same number of episodes of each stream: the first 1,000 that end would be the shorter ones.
-EVALUATION_STREAMS, EPISODES_EACH = 100, 10
-SPREAD_OVER = 1000  # steps, of which the spread of returns is taken
+# Each environment plays as many episodes: the first 1,000 to end would be shorter than average.
+EVALUATION_ENVS, EPISODES_EACH = 100, 10
+STD_STEPS = 1000  # the standard deviation of returns is taken over so many steps
 
 
 def parse_arguments():
@@ -45,22 +45,22 @@ def parse_arguments():
     )
     add = parser.add_argument
     add("--id", default="SeqEcho-v0", help="id of the environment; module:Id imports the module")
-    add("--set", default=[], action="append", metavar="NAME=VALUE", help="environment's parameter")
-    add("--seed", type=int, default=0, help="of the episodes, the actions and the first weights")
-    add("--total-steps", type=int, default=300_000, help="steps of all environments together")
-    add("--num-envs", type=int, default=64, help="environments side by side")
-    add("--num-steps", type=int, default=55, help="steps of each environment between two updates")
-    add("--hidden", type=int, default=64, help="units of the LSTM")
-    add("--delay-line", action="store_true", help="the LSTM begins as a delay line")
-    add("--learning-rate", type=float, default=5e-3, help="of Adam; falls to 0")
-    add("--gamma", type=float, help="discount; if left out, 0 for a problem of seqenvs, else 0.99")
-    add("--gae-lambda", type=float, default=0.95, help="lambda of the advantages")
-    add("--epochs", type=int, default=4, help="passes over what was played")
-    add("--minibatches", type=int, default=4, help="parts of a pass")
-    add("--clip", type=float, default=0.2, help="epsilon of the clipped losses")
+    add("--set", default=[], action="append", metavar="NAME=VALUE", help="environment parameter")
+    add("--seed", type=int, default=0, help="seed of episodes, actions and weights")
+    add("--total-steps", type=int, default=300_000, help="time steps, over all environments")
+    add("--num-envs", type=int, default=64, help="number of environments")
+    add("--num-steps", type=int, default=55, help="time steps per environment and update")
+    add("--hidden", type=int, default=64, help="number of units of the LSTM")
+    add("--delay-line", action="store_true", help="initialise the LSTM as a delay line")
+    add("--learning-rate", type=float, default=5e-3, help="of Adam; decreases to 0")
+    add("--gamma", type=float, help="discount; default: 0 for seqenvs, else 0.99")
+    add("--gae-lambda", type=float, default=0.95, help="lambda of GAE")
+    add("--epochs", type=int, default=4, help="epochs per update")
+    add("--minibatches", type=int, default=4, help="minibatches per epoch")
+    add("--clip", type=float, default=0.2, help="clip range")
     add("--entropy", type=float, default=0.01, help="coefficient of the entropy bonus")
     add("--value", type=float, default=0.5, help="coefficient of the value loss")
-    add("--max-grad-norm", type=float, default=0.5, help="longest gradient")
+    add("--max-grad-norm", type=float, default=0.5, help="maximum norm of the gradient")
     return parser.parse_args()
 
 
@@ -72,13 +72,13 @@ def parse_parameters(assignments):
             raise SystemExit(f"--set must be NAME=VALUE, got {assignment!r}")
         try:
             parameters[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):  # a word needs no quotes
+        except (ValueError, SyntaxError):  # a plain string
             parameters[name] = text
     return parameters
 
 
 def make_envs(id, num_envs, parameters):
-    """Make a vector environment, and refuse one that the rest of this file can't play."""
+    """Make a vector environment; exit if the rest of this file cannot play it."""
     try:
         envs = gymnasium.make_vec(id, num_envs, **parameters)
     except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
@@ -97,34 +97,34 @@ def make_envs(id, num_envs, parameters):
 
 
 class Agent(nn.Module):
-    """One LSTM, and a policy and a value that read it."""
+    """An LSTM with a policy head and a value head."""
 
     def __init__(self, features, num_actions, hidden, delay_line):
         super().__init__()
         self.lstm = nn.LSTM(features, hidden)
         self.policy, self.critic = nn.Linear(hidden, num_actions), nn.Linear(hidden, 1)
         with torch.no_grad():
-            # Torch lays out input, forget, cell and output gate in this order; each has two biases,
-            # which add up.
+            # Torch's order of the gates is input, forget, cell, output. Each gate has two biases,
+            # which are added.
             for bias in (self.lstm.bias_ih_l0, self.lstm.bias_hh_l0):
                 bias.zero_()
             enter, forget, _, leave = self.lstm.bias_ih_l0.chunk(4)
-            # The forget gate begins open, so that the gradient reaches back over many steps.
+            # A forget gate that is open at first lets the gradient flow back over many steps.
             # Jozefowicz, Zaremba and Sutskever, "An Empirical Exploration of Recurrent Network
             # Architectures" (2015), abstract.
             forget.fill_(1)
             if delay_line:
-                # Begins as a shift register: little is kept in the cell, and all goes round through
-                # an orthogonal matrix, which mixes but loses little. What was shown some steps ago
-                # then has a place of its own before anything is learned. Henaff, Szlam and LeCun,
-                # "Recurrent Orthogonal Networks and Long-Memory Tasks" (2016), solve copying so.
+                # A shift register: the cell keeps little, and the output goes back through an
+                # orthogonal matrix, which loses little. So before learning, the state already
+                # contains the inputs of the last steps. Henaff, Szlam and LeCun, "Recurrent
+                # Orthogonal Networks and Long-Memory Tasks" (2016), solve copying in this way.
                 forget.fill_(-2)
                 enter.fill_(2)
                 leave.fill_(2)
                 for gate in self.lstm.weight_hh_l0.chunk(4):
                     nn.init.orthogonal_(gate)
-            # The policy begins near uniform, whatever is shown. Andrychowicz et al., "What Matters
-            # In On-Policy Reinforcement Learning?" (2020), section 3.2.
+            # The first policy is almost uniform. Andrychowicz et al., "What Matters In On-Policy
+            # Reinforcement Learning?" (2020), section 3.2.
             self.policy.weight *= 0.01
             self.policy.bias.zero_()
 
@@ -133,11 +133,11 @@ class Agent(nn.Module):
         return zeros, zeros
 
     def forward(self, observations, starts, state):
-        """Read (T, N, F) observations; where ``starts`` (T, N) is True the state is set to 0.
+        """Process (T, N, F) observations; the state is set to 0 where ``starts`` (T, N) is True.
 
-        The state may change only between two calls of the LSTM. So one call reads up to the next
-        step at which an episode starts in some environment: where all episodes are equally long,
-        a whole one.
+        The state can be changed only between two calls of the LSTM. So one call reads up to the
+        next step at which an episode starts in any environment. If all episodes have the same
+        length this is a whole episode.
         """
         some = (starts[1:].any(dim=1).nonzero().flatten() + 1).tolist()
         outputs = []
@@ -150,24 +150,24 @@ class Agent(nn.Module):
 
 
 class Player:
-    """Plays the environments one step at a time, and knows where episodes start and end.
+    """Plays the environments one step at a time, and tracks where episodes start and end.
 
-    With NEXT_STEP autoreset the step that ends an episode shows its last observation. The step
-    after it ignores the action, only resets, and shows the first observation of the next episode.
+    With NEXT_STEP autoreset the step that ends an episode returns the last observation. The next
+    step ignores the action, only resets, and returns the first observation of the next episode.
     """
 
     def __init__(self, envs, agent, seed):
         self.envs, self.agent = envs, agent
         self.observation = self._tensor(envs.reset(seed=seed)[0])
-        self.start = torch.ones(envs.num_envs, dtype=torch.bool)  # a first observation is in sight
-        self.ended = torch.zeros(envs.num_envs, dtype=torch.bool)  # a last one is
+        self.start = torch.ones(envs.num_envs, dtype=torch.bool)  # first observation
+        self.ended = torch.zeros(envs.num_envs, dtype=torch.bool)  # last observation
         self.state = agent.begin(envs.num_envs)
 
     def _tensor(self, observations):
         return torch.as_tensor(observations, dtype=torch.float32).flatten(start_dim=1)
 
     def look(self):
-        """The policy and the value here, and the state after; nothing is changed."""
+        """Return the policy, the value and the next state, without changing the player."""
         policy, value, state = self.agent(self.observation[None], self.start[None], self.state)
         return Categorical(logits=policy.logits[0]), value[0], state
 
@@ -181,7 +181,7 @@ class Player:
 
 
 class Rollout(NamedTuple):
-    """What was played: (T, N) each, observations (T, N, F)."""
+    """The steps of all environments: (T, N) each, observations (T, N, F)."""
 
     observation: Tensor
     start: Tensor
@@ -208,12 +208,12 @@ def collect(player, num_steps):
 
 
 def estimate_advantages(rollout, last_value, gamma, gae_lambda):
-    """Generalized advantages: PPO, equations 11 and 12, computed from the last step to the first.
+    """Compute generalized advantages (PPO, equations 11 and 12), from the last step to the first.
 
-    Nothing follows a terminated step: its next value counts as 0. A truncated one would have gone
-    on, so that its next value counts: Pardo et al., "Time Limits in Reinforcement Learning" (2018),
-    on partial-episode bootstrapping. The next row holds just that value, since NEXT_STEP shows the
-    last observation there. Neither's advantage takes anything from the next episode's.
+    The next value of a terminated step is 0. The next value of a truncated step counts: Pardo et
+    al., "Time Limits in Reinforcement Learning" (2018), on partial-episode bootstrapping. It is in
+    the next row, because NEXT_STEP shows the last observation there. Advantages never cross the
+    end of an episode.
     """
     advantages, advantage, next_value = [], torch.zeros_like(last_value), last_value
     for reward, value, terminated, ended in zip(
@@ -228,18 +228,18 @@ def estimate_advantages(rollout, last_value, gamma, gae_lambda):
 
 
 def losses(agent, batch, advantages, targets, state, clip):
-    """The three terms of PPO, equation 9, each a mean over the steps that count."""
+    """Compute the three terms of PPO, equation 9, as means over the steps that count."""
     policy, value, _ = agent(batch.observation, batch.start, state)
     counts = batch.counts
-    # Advantages in units of their spread, as in Huang et al., "The 37 Implementation Details of
-    # Proximal Policy Optimization" (2022), core detail 7, so that the learning rate fits rewards of
-    # any size. In continuous control it mattered little: Andrychowicz et al. (2020), section 3.3.
+    # Normalised advantages make the learning rate independent of the scale of rewards: Huang et
+    # al., "The 37 Implementation Details of Proximal Policy Optimization" (2022), core detail 7. In
+    # continuous control they had little effect: Andrychowicz et al. (2020), section 3.3.
     advantages = (advantages - advantages[counts].mean()) / (advantages[counts].std() + 1e-8)
     ratio = (policy.log_prob(batch.action) - batch.log_prob).exp()
     clipped = ratio.clamp(1 - clip, 1 + clip)
     policy_loss = -torch.minimum(ratio * advantages, clipped * advantages)  # PPO, equation 7
-    # The value is clipped likewise, around that of the rollout: Huang et al. (2022), core detail 9,
-    # and Engstrom et al., "Implementation Matters in Deep Policy Gradients" (2020), section 3.
+    # The value is clipped around the one of the rollout: Huang et al. (2022), core detail 9, and
+    # Engstrom et al., "Implementation Matters in Deep Policy Gradients" (2020), section 3.
     near = batch.value + (value - batch.value).clamp(-clip, clip)
     value_loss = torch.maximum((value - targets) ** 2, (near - targets) ** 2)
     return [term[counts].mean() for term in (policy_loss, value_loss, policy.entropy())]
@@ -254,13 +254,13 @@ def train(agent, envs, gamma, args):
     discounted, seen = torch.zeros(args.num_envs), []
     with tqdm(total=num_updates * per_update, unit="step", unit_scale=True) as bar:
         for update in range(num_updates):
-            # Falls linearly to 0: PPO, appendix A, where it is done for Atari.
+            # Linear decrease to 0: PPO, appendix A, for Atari.
             optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - update / num_updates)
-            # Whole sequences are read anew from the rollout's first state, so that only that one is
-            # of older weights (Kapturowski et al., "Recurrent Experience Replay in Distributed
-            # Reinforcement Learning" (2019), section 3, on stale states). Minibatches are therefore
-            # made of environments, never of pieces of time. The gradient ends at the first row,
-            # which is why 55 steps are the default: 5 whole episodes of 10 steps and a reset.
+            # Each update computes whole sequences from the first state of the rollout, so only
+            # that state is from older weights (stale states: Kapturowski et al., "Recurrent
+            # Experience Replay in Distributed Reinforcement Learning" (2019), section 3). So a
+            # minibatch is a set of environments with all their steps. The gradient ends at the
+            # first row. The default, 55 steps, is 5 whole episodes of 10 steps and a reset.
             state = player.state
             rollout, last_value = collect(player, args.num_steps)
             for reward, ended in zip(rollout.reward, rollout.ended, strict=True):
@@ -270,10 +270,10 @@ def train(agent, envs, gamma, args):
                 discounted = reward + gamma * discounted
                 seen.append(discounted)
                 discounted = discounted * ~ended
-            # Rewards in units of the spread of discounted returns, as in Engstrom et al. (2020),
-            # section 3, so that values are of the size that clipping and learning rate expect.
-            # Without this CartPole-v1 reached 457 in place of 500, with the defaults.
-            seen = seen[-SPREAD_OVER:]
+            # Rewards are divided by the standard deviation of discounted returns, as in Engstrom et
+            # al. (2020), section 3, so that values have the scale that clipping and learning rate
+            # need. Without this CartPole-v1 reached 457 instead of 500, with the default options.
+            seen = seen[-STD_STEPS:]
             rollout = rollout._replace(reward=rollout.reward / (torch.stack(seen).std() + 1e-8))
             advantages = estimate_advantages(rollout, last_value, gamma, args.gae_lambda)
             targets = advantages + rollout.value
@@ -317,8 +317,7 @@ def main():
     envs = make_envs(args.id, args.num_envs, parameters)
     problem = getattr(envs.unwrapped, "problem", None)
     problem = problem if isinstance(problem, seqenvs.Problem) else None
-    # Each reward of a problem of seqenvs depends on its own step's answer alone: what follows is
-    # noise to it.
+    # In seqenvs a reward depends only on the action of its own step; later rewards would add noise.
     gamma = args.gamma
     if gamma is None:
         gamma = 0.99 if problem is None else 0.0
@@ -328,8 +327,8 @@ def main():
         train(agent, envs, gamma, args)
     except KeyboardInterrupt:
         print("interrupted")
-    # Gymnasium seeds stream i with seed + i: fresh episodes need a seed that is far away.
-    value = evaluate(agent, make_envs(args.id, EVALUATION_STREAMS, parameters), 10**6 + args.seed)
+    # Gymnasium seeds sub-environment i with seed + i, so new episodes need a distant seed.
+    value = evaluate(agent, make_envs(args.id, EVALUATION_ENVS, parameters), 10**6 + args.seed)
     bounds = known_bounds(problem) if problem else None
     if bounds:
         print(f"chance {bounds.chance:.3f}  clock {bounds.clock:.3f}  optimum {bounds.optimum:.3f}")

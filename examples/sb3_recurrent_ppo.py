@@ -1,9 +1,10 @@
-"""Recurrent PPO of sb3-contrib learns SeqRecall-v0 on the native vector environment.
+"""Train sb3-contrib's RecurrentPPO on SeqRecall-v0 with the vector environment of seqenvs.
 
-The first of five values is due at the end, so the LSTM has to hold it for three steps. What pays:
-many streams, rollouts of whole episodes, and gamma 0, because a reward depends on its own answer
-alone. Prints the mean return of 500 episodes before and after training, beside the bounds.
-Seen: 0.000 before, 1.000 after (with each seed from 0 to 6); 10 seconds on one core.
+The first of five values is due at the end, so the LSTM has to hold it for three steps. Three
+settings matter: many environments, rollouts of whole episodes, and gamma 0, because a reward
+depends only on the action of its own step. Prints the mean return of 500 episodes before and after
+training, beside the bounds. Reached 0.000 before and 1.000 after, with each seed from 0 to 6, in 10
+seconds on one core.
 """
 
 import torch
@@ -38,7 +39,7 @@ def main():
     for steps in (0, 30_000):
         if steps:
             model.learn(steps)
-        value, _ = evaluate_policy(model, fresh, n_eval_episodes=500)  # carries the LSTM's state
+        value, _ = evaluate_policy(model, fresh, n_eval_episodes=500)  # keeps the LSTM's state
         score = bounds.memory_score(value)
         print(f"after {steps:>6,} steps  return {value:.3f}  memory score {score:+.3f}")
 

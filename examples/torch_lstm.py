@@ -1,8 +1,8 @@
-"""A plain PyTorch LSTM learns SeqEcho-v0 from batches, then plays the environment step by step.
+"""Train a PyTorch LSTM on batches of SeqEcho-v0, then play the environment step by step.
 
-The batches and the environment read the same definition: the LSTM learns whole sequences at once
-and plays one time step at a time, carrying its state along. Prints the loss as it falls, then the
-mean return of 100 episodes and the memory score beside the bounds. Seen: 1.000; 5 seconds.
+Batches and environment have the same episodes. The LSTM learns from whole sequences, and plays one
+time step at a time and keeps its state. Prints the loss during training, then the mean return of
+100 episodes and the memory score beside the bounds. Reached 1.000 in 5 seconds.
 """
 
 import gymnasium

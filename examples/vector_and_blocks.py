@@ -1,9 +1,9 @@
-"""Play 256 streams of SeqEcho-v0 step by step, then in blocks of 22 steps: the same results.
+"""Play 256 environments of SeqEcho-v0 step by step, then in blocks of 22 steps, with equal results.
 
-What is shown does not depend on what is answered, so an agent may see many steps of every stream at
-once and answer them at once. The policy is written by hand: say the digit before. Prints the mean
-return of both ways (1: every answer right), their steps per second, and whether observations,
-rewards and ends are equal.
+Observations do not depend on actions. So an agent can see a block of steps of every environment at
+once, and answer it at once. The policy here answers with the previous digit. Prints for both ways
+the mean return (1: every answer right) and the steps per second, and whether observations, rewards
+and ends are equal.
 """
 
 import time
@@ -13,7 +13,7 @@ import numpy as np
 
 import seqenvs  # noqa: F401 - registers the ids
 
-STREAMS, BLOCK, BLOCKS = 256, 22, 200  # an episode takes 11 steps, the reset one of them
+NUM_ENVS, BLOCK, BLOCKS = 256, 22, 200  # an episode takes 11 steps, one of them the reset
 
 
 def step_by_step(env):
@@ -32,7 +32,7 @@ def in_blocks(env):
     before = np.zeros_like(observation)[None]
     results = []
     for _ in range(BLOCKS):
-        shown = env.observe_block(BLOCK)  # (BLOCK, STREAMS)
+        shown = env.observe_block(BLOCK)  # (BLOCK, NUM_ENVS)
         actions = np.concatenate([before, shown[:-1]])
         observation, reward, terminated, _, _ = env.step_block(actions)
         before = shown[-1:]
@@ -41,13 +41,13 @@ def in_blocks(env):
 
 
 def main():
-    env = gymnasium.make_vec("SeqEcho-v0", num_envs=STREAMS, encoding="index")
+    env = gymnasium.make_vec("SeqEcho-v0", num_envs=NUM_ENVS, encoding="index")
     bounds, played = env.problem.bounds(), []
     print(f"chance {bounds.chance:.3f}  clock {bounds.clock:.3f}  optimum {bounds.optimum:.3f}")
     for name, play in (("step by step", step_by_step), ("in blocks", in_blocks)):
         begin = time.perf_counter()
         played.append(play(env))
-        rate = STREAMS * BLOCK * BLOCKS / (time.perf_counter() - begin)
+        rate = NUM_ENVS * BLOCK * BLOCKS / (time.perf_counter() - begin)
         _, reward, terminated = played[-1]
         value = reward.sum() / terminated.sum()
         print(f"{name:<12}  return {value:.3f}  {rate / 1e6:.0f} million steps a second")

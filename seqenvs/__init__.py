@@ -4,6 +4,7 @@ from seqenvs import problems
 from seqenvs.bounds import Bounds
 from seqenvs.dataset import batches
 from seqenvs.env import SequenceEnv
+from seqenvs.evaluation import evaluate
 from seqenvs.oracle import Oracle
 from seqenvs.problem import EpisodeBatch, Problem, Symbols, Values
 from seqenvs.registration import register, register_all
@@ -21,6 +22,7 @@ __all__ = [
     "Symbols",
     "Values",
     "batches",
+    "evaluate",
     "problems",
     "register",
 ]

@@ -1,4 +1,4 @@
-"""``python -m seqenvs``."""
+"""``python -m seqenvs``: the command line."""
 
 import sys
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from gymnasium import spaces
 
-from seqenvs.scoring import answer_parts
+from seqenvs.scoring import reward_weights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -76,8 +76,8 @@ def enumerated_bounds(
         ValueError: ``probability`` is not B non-negative numbers that add up to 1.
     """
     weight = _probability(probability, len(batch.lengths))
-    worth = answer_parts(batch.mask) * weight
-    time, column = np.nonzero(batch.mask)
+    worth = reward_weights(batch.due) * weight
+    time, column = np.nonzero(batch.due)
     worth = worth[time, column]
     seen = batch.inputs[time, column].reshape(len(time), -1)
     _, symbol = np.unique(seen, axis=0, return_inverse=True)

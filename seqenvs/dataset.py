@@ -1,10 +1,8 @@
-"""The same episodes for supervised learning, as NumPy batches.
+"""Batches of episodes for supervised learning, as NumPy arrays.
 
-`seqenvs.adapters.torch` has them as a torch data set.
-
-Batches are batch-first, ``[samples, timesteps, features]``, as Keras and torch's ``batch_first``
-layers take them. Sample for sample they are the episodes that an environment plays for the same
-seed: both read one `seqenvs.episodes.EpisodeStream`.
+Batches have the layout ``[samples, timesteps, features]`` of Keras and of torch's ``batch_first``
+layers. The samples are the episodes that an environment plays with the same seed, in the same
+order. `seqenvs.adapters.torch` has them as a torch data set.
 """
 
 from __future__ import annotations
@@ -23,14 +21,14 @@ from seqenvs.validation import check_int
 
 
 class Samples(NamedTuple):
-    """N episodes, batch-first; T is the most steps that an episode can have.
+    """N episodes, batch-first. T is the most steps of an episode.
 
     Attributes:
-        X: (N, T, F) float32, or (N, T) int64 with ``encoding="index"``: what is shown; blank past
-            an episode's end.
-        y: (N, T) int64, (N, T, K) int64, or (N, T, K) float32: the right answers; 0 where none is
+        X: (N, T, F) float32, or (N, T) int64 with ``encoding="index"``, the observations; blank
+            after an episode's end.
+        y: (N, T) int64, (N, T, K) int64, or (N, T, K) float32, the targets; 0 where no answer is
             due.
-        mask: (N, T) bool: where an answer is due, which is where a loss counts.
+        mask: (N, T) bool, where an answer is due. A loss counts there only.
     """
 
     X: Any
@@ -46,22 +44,22 @@ def batches(
     encoding: str = "one_hot",
     **parameters: Any,
 ) -> Iterator[Samples]:
-    """Draw batches of fresh episodes without end.
+    """Generate batches of new episodes without end.
 
     Args:
         problem: An environment's id such as ``"SeqEcho-v0"``, or a `Problem`, its class, or
             ``"module:Class"``.
         batch_size: N.
         seed: An int, as for ``reset(seed=...)``; a generator; or None for fresh entropy.
-        encoding: How symbols are shown, see `seqenvs.observations.Encoding`.
+        encoding: The encoding of symbols, see `seqenvs.observations.Encoding`.
         **parameters: Passed to the problem's class.
 
     Yields:
-        `Samples`, which unpack as ``X, y, mask``. The n-th sample is the n-th episode that an
-        environment plays that is reset with the same seed.
+        `Samples`, which unpack as ``X, y, mask``. The n-th sample is the n-th episode of an
+        environment that is reset with the same seed.
 
     Raises:
-        TypeError, ValueError: An argument that makes no sense, at the call.
+        TypeError, ValueError: An invalid argument. This is raised at the call.
     """
     check_int("batch_size", batch_size, 1)
     made = find_problem(problem, parameters)
@@ -74,14 +72,12 @@ def batches(
 
 
 def _batches(stream: EpisodeStream, encode: Encoding, size: int) -> Iterator[Samples]:
-    steps, dtype = stream.rows - 1, stream.problem.action_space.dtype
+    steps, dtype = stream.max_steps, stream.problem.action_space.dtype
     while True:
-        inputs, targets, due, *_ = stream.take(size).rows(0, steps)
+        episodes = stream.take(size)
         mask = np.empty((size, steps), bool)
-        mask[:] = due.T
-        # Turned before they are encoded, while they are small.
-        yield Samples(
-            encode(np.ascontiguousarray(np.swapaxes(inputs, 0, 1))),
-            np.swapaxes(targets, 0, 1).astype(dtype, order="C"),
-            mask,
-        )
+        mask[:] = episodes.due[:steps].T[episodes.pattern if episodes.due.shape[1] > 1 else 0]
+        # Transposed before they are encoded, while they are small.
+        inputs = np.ascontiguousarray(np.swapaxes(episodes.inputs[:steps], 0, 1))
+        targets = np.swapaxes(episodes.targets[:steps], 0, 1).astype(dtype, order="C")
+        yield Samples(encode(inputs), targets, mask)

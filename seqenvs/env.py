@@ -11,8 +11,8 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
-from seqenvs.episodes import EpisodeStream, Strip, lay_out
-from seqenvs.observations import Encoding, make_observation
+from seqenvs.episodes import Episodes, EpisodeStream
+from seqenvs.observations import Encoding, make_stacked_observation
 from seqenvs.problem import Problem
 from seqenvs.registration import make_problem
 from seqenvs.rendering import RENDER_MODES, Trace, render
@@ -76,9 +76,9 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
     ) -> None:
         self.problem = make_problem(problem, parameters, OWN_KEYWORDS)
         self.encode = Encoding(self.problem.input_spec, encoding)
-        self._observation = make_observation(self.problem, self.encode, 1, extras, stack_size)
+        self._stacked = make_stacked_observation(self.problem, self.encode, 1, extras, stack_size)
         self.render_mode = check_choice("render_mode", render_mode, (None, *RENDER_MODES))
-        self.observation_space = (self._observation or self.encode).space
+        self.observation_space = (self._stacked or self.encode).space
         self.action_space = copy.deepcopy(self.problem.action_space)  # with a seed of its own
         self._num_answers: int | None = None
         self._limits: list[tuple[Any, Any]] = []  # of the answer's components, where it has any
@@ -119,7 +119,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         given = inputs
         if inputs is not None:
             steps = self.problem.num_steps[1] + 1
-            given = self._unroll(lay_out(self.problem.episode(inputs, steps)))[0]
+            given = self._unroll(Episodes.from_batch(self.problem.episode(inputs, steps)))[0]
         super().reset(seed=seed)
         if self._stream is None or self._source is not self._np_random:
             self._source = self.np_random
@@ -131,13 +131,14 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
             if not self._episodes:
                 self._episodes = self._unroll(self._stream.take(self._ahead))[::-1]
             given = self._episodes.pop()
-        self._inputs, self._observations, self._targets, self._due, self._worth = given
+        self._inputs, self._observations, self._targets, self._due, self._reward_weight = given
         self._time = 0
-        self._faultless = True
+        self._all_correct = True
         self._answers: list[Any] = []
         observation = self._observations[0]
-        if self._observation is not None:
-            observation = self._observation.begin(observation[None], np.ones(1, bool))[0]
+        if self._stacked is not None:
+            self._stacked.begin(observation[None], np.ones(1, bool))
+            observation = self._stacked.now()[0]
         return observation, {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -160,25 +161,26 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
                     f"action must be an int in 0 .. {self._num_answers - 1}, got {action}"
                 )
             right = action == target
-            reward = self._worth[time] if right else 0.0
+            reward = self._reward_weight[time] if right else 0.0
         else:
             action = self._as_array(action)
             target = target.copy()
             score, right = self.problem.judge(action, target)
-            reward = float(score * self._worth[time])
+            reward = float(score * self._reward_weight[time])
         due = self._due[time]
         if due and not right:
-            self._faultless = False
+            self._all_correct = False
         if self.render_mode is not None:
             self._answers.append(action)
         self._time = time = time + 1
         info = {"target": target, "due": due}
         observation = self._observations[time]
-        if self._observation is not None:
-            observation = self._observation.step(observation, [action], [reward])[0]
+        if self._stacked is not None:
+            self._stacked.step(observation, [action], [reward])
+            observation = self._stacked.now()[0]
         if time < len(self._targets):
             return observation, reward, False, False, info
-        info["is_success"] = self._faultless
+        info["is_success"] = self._all_correct
         return observation, reward, True, False, info
 
     def asked(self) -> tuple[bool, Any]:
@@ -221,24 +223,28 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
             self._inputs[steps],
             self._targets,
             self._due[steps],
-            self._worth[steps],
+            self._reward_weight[steps],
             self._answers,
         )
 
-    def _unroll(self, strip: Strip) -> list[tuple[Any, ...]]:
-        """Each episode's inputs, observations, targets, due and worth, for reading step by step."""
-        lengths = strip.lengths.tolist()
-        seen = np.swapaxes(self.encode(strip.inputs), 0, 1)
-        observations = seen.tolist() if seen.ndim == 2 else map(list, seen)
-        targets = np.swapaxes(strip.targets.astype(self.action_space.dtype), 0, 1)
+    def _unroll(self, episodes: Episodes) -> list[tuple[Any, ...]]:
+        """Return each episode's inputs, observations, targets, due and reward weights."""
+        encoded = np.swapaxes(self.encode(episodes.inputs), 0, 1)
+        observations = encoded.tolist() if encoded.ndim == 2 else map(list, encoded)
+        targets = np.swapaxes(episodes.targets.astype(self.action_space.dtype), 0, 1)
         answers = targets.tolist() if self._num_answers is not None else targets
-        due, worth = strip.due.T.tolist(), strip.worth.T.tolist()  # one row if it is all episodes'
-        if len(due) == 1:
-            due, worth = due * len(lengths), worth * len(lengths)
-        answers = [one[:n] for one, n in zip(answers, lengths, strict=True)]
-        return list(
-            zip(strip.inputs.swapaxes(0, 1), observations, answers, due, worth, strict=True)
-        )
+        due, weight = episodes.due.T.tolist(), episodes.reward_weight.T.tolist()
+        return [
+            (inputs, observed, answer[:steps], due[which], weight[which])
+            for inputs, observed, answer, which, steps in zip(
+                episodes.inputs.swapaxes(0, 1),
+                observations,
+                answers,
+                episodes.pattern.tolist(),
+                episodes.lengths.tolist(),
+                strict=True,
+            )
+        ]
 
     def _as_int(self, action: Any) -> int:
         if isinstance(action, np.ndarray) and action.shape == () and action.dtype.kind in "iu":

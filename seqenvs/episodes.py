@@ -1,318 +1,413 @@
-"""Episodes laid end to end, time-major: what environments and data sets read.
+"""The episodes of one seed, in order, and the rows of time steps that environments play.
 
-`EpisodeStream` is the endless list of episodes that one generator gives. Every reader takes
-episodes from it in order, so that the same seed gives the same episodes to a single
-environment, to N streams and to a data set. `Tape` lays them end to end in N streams, of which
-every one moves by one row a step.
+`EpisodeStream` gives the episodes of one generator. Single environments, vector environments and
+data sets all take episodes from such a stream, in order, so the same seed gives them the same
+episodes. `RowBuffer` arranges the episodes for N sub-environments that step together. It prepares
+rows before they are played, which is possible because observations do not depend on actions.
 """
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from seqenvs.scoring import answer_parts
+from seqenvs.scoring import reward_weights
 
 if TYPE_CHECKING:
     from seqenvs.problem import EpisodeBatch, Problem
 
-# Steps drawn at once, whoever reads: at first, for a quick reset, and at most, for speed; doubled
-# from draw to draw. Part of the data's definition, like the rule itself.
+# The number of time steps drawn at once doubles from the first draw, which keeps a reset quick, to
+# the largest. These numbers are part of the definition of the data: they decide which episodes a
+# seed gives.
 FIRST_DRAW, LARGEST_DRAW = 1 << 12, 1 << 18
-_LOOK_AHEAD = 1 << 20  # steps of all streams that a block may lay beyond itself
+_MOST_COPIED = 1 << 14  # inputs that are copied to prepare more than one episode at once
+_ROUNDS_TAKEN = 4  # episodes of each sub-environment that `RowBuffer` takes at once
 
 
-class Strip(NamedTuple):
-    """Episodes side by side, one a column; R is the longest possible episode's steps and one more.
-
-    ``due``, ``worth`` and ``last`` are (R, 1) where all columns agree, which numpy broadcasts.
+class Episodes(NamedTuple):
+    """B episodes side by side. R is the most steps of an episode plus one blank row.
 
     Attributes:
-        inputs: (R, B) or (R, B, F); blank below an episode's end.
-        targets: (R, B) or (R, B, K).
-        due: (R, B) or (R, 1) bool, whether an answer is due.
-        worth: (R, B) or (R, 1) float64, what a right answer is worth.
-        last: (R, B) or (R, 1) bool, whether the episode ends with this step.
-        lengths: (B,) int64.
+        inputs: (R, B) or (R, B, F); blank past an episode's end.
+        targets: (R, B) or (R, B, K); 0 where no answer is due.
+        due: (R, P) bool, the P different patterns of where answers are due.
+        reward_weight: (R, P) float64, the reward of a right answer in each pattern.
+        pattern: (B,) int64, each episode's column of ``due`` and ``reward_weight``.
+        lengths: (B,) int64, the number of steps.
     """
 
     inputs: Any
     targets: Any
     due: Any
-    worth: Any
-    last: Any
+    reward_weight: Any
+    pattern: Any
     lengths: Any
 
-    def columns(self, start: int, stop: int) -> Strip:
-        """The episodes start .. stop - 1, as views."""
-        inputs, targets, due, worth, last, lengths = self
-        if due.shape[1] > 1:
-            due, worth = due[:, start:stop], worth[:, start:stop]
-        if last.shape[1] > 1:
-            last = last[:, start:stop]
-        part = lengths[start:stop]
-        return Strip(inputs[:, start:stop], targets[:, start:stop], due, worth, last, part)
+    def columns(self, start: int, stop: int) -> Episodes:
+        """Return the episodes start .. stop - 1, as views."""
+        part = slice(start, stop)
+        return self._replace(
+            inputs=self.inputs[:, part],
+            targets=self.targets[:, part],
+            pattern=self.pattern[part],
+            lengths=self.lengths[part],
+        )
 
-    def rows(self, start: int, stop: int) -> Strip:
-        """The rows start .. stop - 1, as views; the strip itself if these are all."""
-        if start == 0 and stop == len(self.inputs):
-            return self
-        return Strip._make([*(a[start:stop] for a in self[:5]), self.lengths])
+    def select(self, columns: Any) -> Episodes:
+        """Return the episodes of these columns, an array of int64."""
+        return self._replace(
+            inputs=self.inputs.take(columns, axis=1),
+            targets=self.targets.take(columns, axis=1),
+            pattern=self.pattern[columns],
+            lengths=self.lengths[columns],
+        )
 
-    def fold(self, parts: int) -> Strip:
-        """Cut the columns into equal parts and lay these below each other."""
-        folded = []
-        for array in self[:5]:
-            if array.shape[1] == 1 < len(self.lengths):
-                folded.append(np.concatenate([array] * parts))
-                continue
-            shape = len(array), parts, array.shape[1] // parts, *array.shape[2:]
-            folded.append(array.reshape(shape).swapaxes(0, 1).reshape(-1, *shape[2:]))
-        return Strip._make([*folded, self.lengths])
-
-    @staticmethod
-    def stack(strips: list[Strip]) -> Strip:
-        """Lay strips of the same streams below each other; the lengths are the first one's."""
-        stacked = []
-        for arrays in zip(*(strip[:5] for strip in strips), strict=True):
-            width = max(a.shape[1] for a in arrays)
-            wide = (
-                np.broadcast_to(a, (len(a), width, *a.shape[2:])) if a.shape[1] < width else a
-                for a in arrays
-            )
-            stacked.append(np.concatenate(list(wide)))
-        return Strip._make([*stacked, strips[0].lengths])
+    def with_fewest_patterns(self) -> Episodes:
+        """Return the same episodes without patterns that are unused or twice there."""
+        number: dict[bytes, int] = {}
+        kept: list[int] = []
+        replacement = np.zeros(self.due.shape[1], np.int64)
+        for index in np.flatnonzero(np.bincount(self.pattern)).tolist():
+            key = self.due[:, index].tobytes()
+            if key not in number:
+                number[key] = len(kept)
+                kept.append(index)
+            replacement[index] = number[key]
+        return self._replace(
+            due=self.due[:, kept],
+            reward_weight=self.reward_weight[:, kept],
+            pattern=replacement[self.pattern],
+        )
 
     @staticmethod
-    def join(strips: list[Strip]) -> Strip:
-        """Lay strips of as many rows beside each other."""
-        if len(strips) == 1:
-            return strips[0]
-        joined: list[Any] = []
-        for arrays in zip(*(strip[:5] for strip in strips), strict=True):
-            # Inputs and targets have every column; of the rest, strips may share their one column.
-            if len(joined) > 1 and all(a is arrays[0] and a.shape[1] == 1 for a in arrays):
-                joined.append(arrays[0])
-                continue
-            full = [
-                a if a.shape[1] == len(strip.lengths) else np.repeat(a, len(strip.lengths), axis=1)
-                for a, strip in zip(arrays, strips, strict=True)
-            ]
-            joined.append(np.concatenate(full, axis=1))
-        return Strip._make([*joined, np.concatenate([strip.lengths for strip in strips])])
+    def from_batch(batch: EpisodeBatch) -> Episodes:
+        """Prepare a batch that is padded to the most steps of an episode and one blank row."""
+        due, pattern = _due_patterns(batch.due, batch.lengths)
+        return Episodes(
+            batch.inputs, batch.targets, due, reward_weights(due), pattern, batch.lengths
+        )
+
+    @staticmethod
+    def concatenate(parts: list[Episodes]) -> Episodes:
+        """Join episodes of the same problem side by side."""
+        if len(parts) == 1:
+            return parts[0]
+        inputs, targets, lengths = (
+            np.concatenate([getattr(part, name) for part in parts], axis=-1 if one else 1)
+            for name, one in (("inputs", False), ("targets", False), ("lengths", True))
+        )
+        due, weight = parts[0].due, parts[0].reward_weight
+        if due.shape[1] == 1 and all(np.array_equal(part.due, due) for part in parts):
+            return Episodes(inputs, targets, due, weight, np.zeros_like(lengths), lengths)
+        first = np.cumsum([0, *(part.due.shape[1] for part in parts)])
+        pattern = np.concatenate(
+            [part.pattern + offset for part, offset in zip(parts, first, strict=False)]
+        )
+        due = np.concatenate([part.due for part in parts], axis=1)
+        weight = np.concatenate([part.reward_weight for part in parts], axis=1)
+        return Episodes(inputs, targets, due, weight, pattern, lengths)
+
+
+def _due_patterns(due: Any, lengths: Any) -> tuple[Any, Any]:
+    """Return the different columns of ``due``, (R, P), and (B,) which of them each episode has.
+
+    Found where all columns are equal, or equal for the same length. Other episodes keep a column
+    each.
+    """
+    first = due[:, :1]
+    if due.strides[1] == 0 or (due == first).all():
+        return first, np.zeros_like(lengths)
+    different = np.flatnonzero(np.bincount(lengths))
+    number = np.zeros(different[-1] + 1, np.int64)
+    number[different] = np.arange(len(different))
+    pattern = number[lengths]
+    example = np.zeros(len(different), np.int64)
+    example[pattern] = np.arange(len(lengths))
+    columns = due[:, example]
+    if np.array_equal(columns.take(pattern, axis=1), due):
+        return columns, pattern
+    return due, np.arange(len(lengths))
 
 
 class EpisodeStream:
-    """The endless list of a problem's episodes that a generator gives.
+    """The endless sequence of episodes that a generator gives.
 
     Args:
         problem: The problem.
-        rng: The generator, used by nobody else from here on.
+        rng: The generator. Nothing else may draw from it afterwards.
+
+    Attributes:
+        max_steps: The most steps of an episode.
+        fixed_length: Whether all episodes have this number of steps.
     """
 
     def __init__(self, problem: Problem, rng: np.random.Generator) -> None:
         self.problem = problem
         self.rng = rng
-        self.rows = problem.num_steps[1] + 1
-        self.fixed = problem.num_steps[0] == problem.num_steps[1]
-        self._strip: Strip | None = None
-        self._next = 0
+        shortest, self.max_steps = problem.num_steps
+        self.fixed_length = shortest == self.max_steps
+        self._drawn: list[Episodes] = []  # and not taken yet, in order
         self._draw_steps = FIRST_DRAW
 
-    def take(self, size: int) -> Strip:
+    def take(self, size: int) -> Episodes:
         """Take the next ``size`` episodes."""
-        strips = []
+        parts = []
         while size > 0:
-            if self._strip is None or self._next == len(self._strip.lengths):
-                self._strip, self._next = self._draw(), 0
-            stop = min(self._next + size, len(self._strip.lengths))
-            strips.append(self._strip.columns(self._next, stop))
-            size -= stop - self._next
-            self._next = stop
-        return Strip.join(strips)
+            if not self._drawn:
+                self._drawn.append(self._draw())
+            first = self._drawn[0]
+            count = len(first.lengths)
+            if count <= size:
+                parts.append(self._drawn.pop(0))
+            else:
+                parts.append(first.columns(0, size))
+                self._drawn[0] = first.columns(size, count)
+            size -= count
+        return Episodes.concatenate(parts)
 
-    def give_back(self, strip: Strip) -> None:
-        """Put episodes back that were taken and not played, to be taken next."""
-        if self._strip is None or self._next == len(self._strip.lengths):
-            self._strip = strip
-        else:
-            rest = self._strip.columns(self._next, len(self._strip.lengths))
-            self._strip = Strip.join([strip, rest])
-        self._next = 0
+    def give_back(self, episodes: Episodes) -> None:
+        """Return episodes that were taken last and not played: they are taken next."""
+        if len(episodes.lengths):
+            self._drawn.insert(0, episodes)
 
-    def _draw(self) -> Strip:
-        size = max(1, self._draw_steps // (self.rows - 1))
+    def _draw(self) -> Episodes:
+        size = max(1, self._draw_steps // self.max_steps)
         self._draw_steps = min(2 * self._draw_steps, LARGEST_DRAW)
-        batch = self.problem.batch(self.rng, size, self.rows)
-        return lay_out(batch, self.fixed, self._strip)
+        return Episodes.from_batch(self.problem.batch(self.rng, size, self.max_steps + 1))
 
 
-def lay_out(batch: EpisodeBatch, fixed: bool = False, like: Strip | None = None) -> Strip:
-    """Turn a batch, padded to the longest possible episode and one blank row, into a strip.
+class Rows(NamedTuple):
+    """R time steps of N sub-environments.
 
-    Args:
-        batch: The batch.
-        fixed: Whether its episodes are known to have as many steps all.
-        like: Another strip, of the same problem. Where the episodes ask and end as its own do, the
-            two share arrays.
-    """
-    inputs, targets, due, lengths = batch
-    if due.strides[1] == 0 or (due == due[:, :1]).all():
-        due = due[:, :1]
-    ends = lengths[:1] if fixed or (lengths == lengths[0]).all() else lengths
-    last = np.arange(len(inputs))[:, None] == ends - 1
-    if like and np.array_equal(due, like.due) and np.array_equal(last, like.last):
-        return Strip(inputs, targets, like.due, like.worth, like.last, lengths)
-    return Strip(inputs, targets, due, answer_parts(due), last, lengths)
-
-
-class Tape:
-    """N streams of episodes laid end to end; one cursor moves by one row a step in all of them.
-
-    `restart` begins it.
-
-    Args:
-        stream: Where episodes come from.
-        num_streams: N.
-        gap: Blank rows between an episode and the next; None if the next is laid only when asked.
+    ``due``, ``reward_weight`` and ``last`` are (R, 1) where all sub-environments agree.
 
     Attributes:
-        window: The rows from some way above the cursor to some way below it.
-        row: The cursor, an index into the window's rows; its reader moves it, and calls `advance`.
-        ends: The window's rows with which an episode may end.
+        inputs: (R, N) or (R, N, F); blank after an episode's end.
+        targets: (R, N) or (R, N, K); 0 where no answer is due.
+        due: (R, N) or (R, 1) bool.
+        reward_weight: (R, N) or (R, 1) float64, the reward of a right answer.
+        last: (R, N) or (R, 1) bool, whether the episode ends with this step.
     """
 
-    window: Strip
-    row: int
-    ends: set[int]
+    inputs: Any
+    targets: Any
+    due: Any
+    reward_weight: Any
+    last: Any
 
-    def __init__(self, stream: EpisodeStream, num_streams: int, gap: int | None) -> None:
+    def part(self, start: int, stop: int) -> Rows:
+        """Return the rows start .. stop - 1, as views."""
+        return Rows._make([array[start:stop] for array in self])
+
+    @staticmethod
+    def concatenate(parts: list[Rows]) -> Rows:
+        """Append rows of the same sub-environments."""
+        joined = []
+        for arrays in zip(*parts, strict=True):
+            width = max(array.shape[1] for array in arrays)
+            wide = [
+                np.broadcast_to(a, (len(a), width, *a.shape[2:])) if a.shape[1] < width else a
+                for a in arrays
+            ]
+            joined.append(np.concatenate(wide))
+        return Rows._make(joined)
+
+
+class RowBuffer:
+    """The rows that N sub-environments play next.
+
+    While all sub-environments begin and end their episodes together, rows are those of the
+    episodes. Otherwise rows are gathered from the episode that each sub-environment plays. Episodes
+    are taken from the stream in the order in which they begin, lowest sub-environment first.
+
+    Args:
+        stream: The episodes.
+        num_envs: N.
+        gap: The number of blank rows between two episodes: 1 where the step after the end only
+            resets, 0 where the last step resets. With None the next episode begins when
+            `restart_some` or `restart` is called, and rows stay blank until then.
+        given: N episodes to begin with, instead of the next ones of the stream.
+
+    Attributes:
+        rows: The rows that are prepared.
+        cursor: The index of the present row in ``rows``. It is moved by its user.
+    """
+
+    rows: Rows
+    cursor: int
+
+    def __init__(
+        self,
+        stream: EpisodeStream,
+        num_envs: int,
+        gap: int | None,
+        given: Episodes | None = None,
+    ) -> None:
         self.stream = stream
-        self.num_streams = num_streams
+        self.num_envs = num_envs
         self.gap = gap
-        self._starts: Any = None  # (N,), the row at which each stream's next episode begins
-        self._next_start = 0
-        self._unplayed: list[tuple[int, Strip]] = []  # laid below the cursor, and at which row
-        self._writable = False  # the window is no view of the stream's episodes
-        self.row = 0
+        self._begins: list[tuple[int, Episodes, int, int]] = []  # row, and columns of episodes
+        self._begin_all(given)
 
-    def restart(self, given: Strip | None = None) -> None:
-        """Begin all streams anew, with the given episodes or the next N; the next ones follow."""
-        for row, strip in reversed(self._unplayed):
-            if row > self.row:
-                self.stream.give_back(strip)
-        self._begin(self.stream.take(self.num_streams) if given is None else given)
+    def restart(self, given: Episodes | None = None) -> None:
+        """Begin an episode in all sub-environments: the given ones, or the next of the stream."""
+        self.stream.give_back(self._episodes.columns(self._next, len(self._episodes.lengths)))
+        for row, episodes, start, stop in reversed(self._begins):
+            if row > self._present:
+                self.stream.give_back(episodes.columns(start, stop))
+        self._begin_all(given)
 
-    def _begin(self, strip: Strip) -> None:
-        """Make these episodes, one a stream, the window."""
-        self._unplayed = []
-        self._writable = False
-        self._aligned = self.stream.fixed
-        self.row = 0
-        self.window = strip
-        self.ends = _ends(strip)
-        self._next_start = sys.maxsize
-        if self.gap is None:
-            return
-        if self._aligned:
-            self._next_start = self.stream.rows - 1 + self.gap
-            self.window = strip.rows(0, self._next_start)
-        else:
-            self._starts = strip.lengths + self.gap
-            self._next_start = int(self._starts.min())
+    def restart_some(self, envs: Any) -> None:
+        """Begin the next episodes in some sub-environments, (N,) bool, at the present row.
 
-    def restart_some(self, streams: Any) -> None:
-        """Lay fresh episodes into some streams, (N,) bool, from the cursor's row on."""
-        if streams.all():
+        This is for a ``gap`` of None.
+        """
+        if envs.all():
             self.restart()
-        else:
-            self._aligned = False
-            self._lay(np.flatnonzero(streams), self.row)
+            return
+        self._in_step = False
+        self._row = self._present
+        self.rows, self.cursor = self.rows.part(0, 0), 0
+        self._gather(1, np.flatnonzero(envs))
 
-    def peek(self, rows: int) -> Strip:
-        """The ``rows`` rows from the cursor on, as views; lays what is missing."""
-        while self._next_start < self.row + rows:
-            self._lay_next(rows)
-        return self.window.rows(self.row, self.row + rows)
+    def peek(self, steps: int) -> Rows:
+        """Return the next ``steps`` rows as views; fewer if all are blank from there on."""
+        missing = self.cursor + steps - len(self.rows.last)
+        if missing > 0 and not (self._in_step and self.gap is None):
+            self._begins = [entry for entry in self._begins if entry[0] > self._present]
+            kept = self.rows.part(self.cursor, len(self.rows.last))
+            self.cursor = 0
+            if self._in_step:
+                self._take_rounds(kept, missing)
+            else:
+                self.rows = kept
+                self._gather(missing)
+        return self.rows.part(self.cursor, self.cursor + steps)
+
+    def peek_up_to(self, steps: int) -> Rows:
+        """Return up to ``steps`` next rows as views, as many as take the least time."""
+        ready = len(self.rows.last) - self.cursor
+        if self._in_step and not ready and self.gap is not None:
+            period = self.stream.max_steps + self.gap
+            ready = period * max(1, min(steps, _MOST_COPIED // self.num_envs) // period)
+        return self.peek(min(steps, ready) if self._in_step else steps)
+
+    def steps_to_end(self) -> int:
+        """Return the number of steps until an episode ends. This is for a ``gap`` of None."""
+        return int(self._end.min()) - self._present
 
     @property
-    def laid(self) -> int:
-        """The rows before this one are laid in every stream, and won't change but by a restart."""
-        return min(self._next_start, len(self.window.inputs))
+    def _present(self) -> int:
+        """The number of the present row, counted from the last restart."""
+        return self._row - len(self.rows.last) + self.cursor
 
-    def advance(self) -> None:
-        """Lay what is missing at the cursor's row, once it has been moved down over laid rows."""
-        while self._next_start <= self.row:
-            self._lay_next(1)
+    def _begin_all(self, given: Episodes | None) -> None:
+        episodes = self.stream.take(self.num_envs) if given is None else given
+        self._begins = []
+        self._episodes, self._next = episodes, self.num_envs
+        self._end = episodes.lengths.copy()  # for each sub-environment, the row after its last step
+        self.cursor = 0
+        self._in_step = self.stream.fixed_length
+        if self._in_step:
+            period = self.stream.max_steps + (1 if self.gap is None else self.gap)
+            self.rows = _rows_of(episodes, period, 1)
+            self._row = period
+        else:
+            self.rows, self._row = _rows_of(episodes, 0, 1), 0
+        # A sub-environment reads column c from row s on: in a flattened array of B columns, the
+        # place at row r is offset + r * B, where offset is c - s * B.
+        self._offset = np.arange(self.num_envs)
+        self._pattern_offset = episodes.pattern.copy()
 
-    def _lay_next(self, rows: int) -> None:
-        """Lay the episodes that begin soonest; if all are in step, several rounds at once."""
-        if not self._aligned:
-            self._lay(np.flatnonzero(self._starts == self._next_start), self._next_start)
-            return
-        if self.row >= self._next_start:
-            self._begin(self.stream.take(self.num_streams))
-            return
+    def _take_rounds(self, kept: Rows, missing: int) -> None:
+        """Append rows for one or more further episodes in all sub-environments."""
         assert self.gap is not None
-        period = self.stream.rows - 1 + self.gap
-        missing = self.row + rows - self._next_start
-        ahead = min(7 * rows, _LOOK_AHEAD // self.num_streams)  # for the next blocks
-        rounds = -(-(missing + ahead) // period)
-        strip = self.stream.take(rounds * self.num_streams)
-        kept = self.window.rows(self.row, self._next_start)
-        self.window = Strip.stack([kept, strip.rows(0, period).fold(rounds)])
-        self._shift(self.row)
-        for k in range(rounds):
-            part = strip.columns(k * self.num_streams, (k + 1) * self.num_streams)
-            self._unplayed.append((self._next_start, part))
-            self._next_start += period
-            self.ends.add(self._next_start - self.gap - 1)
+        period = self.stream.max_steps + self.gap
+        rounds = -(-missing // period)
+        episodes = self.stream.take(rounds * self.num_envs)
+        fresh = _rows_of(episodes, period, rounds)
+        self.rows = Rows.concatenate([kept, fresh]) if len(kept.last) else fresh
+        for start in range(0, rounds * self.num_envs, self.num_envs):
+            self._begins.append((self._row, episodes, start, start + self.num_envs))
+            self._row += period
 
-    def _lay(self, streams: Any, row: int) -> None:
-        """Lay the next episodes into these streams, in their order, from this row on."""
-        depth = self.stream.rows
-        if row + depth > len(self.window.inputs) or not self._writable:
-            row = self._make_room(row)
-        strip = self.stream.take(len(streams))
-        for array, fresh in zip(self.window[:5], strip[:5], strict=True):
-            array[row : row + depth, streams] = fresh
-        self._unplayed.append((row, strip))
-        self.ends.update(row + end for end in _ends(strip))
-        if self.gap is not None:
-            self._starts[streams] = row + strip.lengths + self.gap
-            self._next_start = int(self._starts.min())
+    def _gather(self, steps: int, begin: Any = None) -> None:
+        """Append rows; in the first of them, episodes begin in the sub-environments ``begin``."""
+        self._reserve(steps)
+        episodes = self._episodes
+        num_columns, num_patterns = len(episodes.lengths), episodes.due.shape[1]
+        place, pattern_place = np.empty((2, steps, self.num_envs), np.intp)
+        last = np.empty((steps, self.num_envs), bool)
+        for k in range(steps):
+            row = self._row
+            if begin is None and self.gap is not None:
+                begin = np.flatnonzero(self._end == row - self.gap)
+            if begin is not None and len(begin):
+                columns = slice(self._next, self._next + len(begin))
+                self._begins.append((row, episodes, columns.start, columns.stop))
+                self._offset[begin] = np.arange(columns.start, columns.stop) - row * num_columns
+                self._pattern_offset[begin] = episodes.pattern[columns] - row * num_patterns
+                self._end[begin] = row + episodes.lengths[columns]
+                self._next = columns.stop
+            begin = None
+            np.add(self._offset, row * num_columns, out=place[k])
+            np.add(self._pattern_offset, row * num_patterns, out=pattern_place[k])
+            np.equal(self._end, row + 1, out=last[k])
+            if self.gap is None:
+                ended = self._end < row
+                place[k, ended] = self.stream.max_steps * num_columns  # which is blank
+                pattern_place[k, ended] = self.stream.max_steps * num_patterns
+            self._row += 1
+        weight = episodes.reward_weight.ravel().take(pattern_place)
+        inputs, targets = (
+            array.reshape(-1, *array.shape[2:]).take(place, axis=0)
+            for array in (episodes.inputs, episodes.targets)
+        )
+        fresh = Rows(inputs, targets, weight > 0, weight, last)
+        self.rows = Rows.concatenate([self.rows, fresh]) if len(self.rows.last) else fresh
 
-    def _make_room(self, row: int) -> int:
-        """Drop the rows above the cursor and append blank ones; gives the row's new index."""
-        kept = self.window.rows(self.row, len(self.window.inputs))
-        size = max(4 * self.stream.rows, row - self.row + 2 * self.stream.rows)
-        arrays = []
-        for index, array in enumerate(kept[:5]):
-            shape = (size, self.num_streams, *array.shape[2:])
-            fill = self.stream.problem.input_spec.blank if index == 0 else 0
-            arrays.append(np.full(shape, fill, array.dtype))
-            arrays[-1][: len(array)] = array
-        shift = self.row
-        self._shift(shift)
-        self.window = Strip._make([*arrays, kept.lengths])
-        self._writable = True
-        return row - shift
-
-    def _shift(self, rows: int) -> None:
-        """Count rows from the cursor's on."""
-        self.row -= rows
-        self.ends = {end - rows for end in self.ends if end >= rows}
-        self._unplayed = [(at - rows, strip) for at, strip in self._unplayed if at > rows]
-        if self.gap is not None:
-            self._next_start -= rows
-            if not self._aligned:
-                self._starts = self._starts - rows
+    def _reserve(self, steps: int) -> None:
+        """Make sure that there are enough episodes for so many rows, and drop those played."""
+        shortest = self.stream.problem.num_steps[0] + (self.gap or 0)
+        needed = self.num_envs * (steps // shortest + 1)
+        episodes = self._episodes
+        num_columns = len(episodes.lengths)
+        if num_columns - self._next >= needed and episodes.inputs.flags.c_contiguous:
+            return
+        playing = self._offset % num_columns
+        start = (playing - self._offset) // num_columns
+        parts = [
+            episodes.select(playing),
+            episodes.columns(self._next, num_columns),
+            self.stream.take(max(needed, _ROUNDS_TAKEN * self.num_envs)),
+        ]
+        self._episodes = episodes = Episodes.concatenate(parts).with_fewest_patterns()
+        self._next = self.num_envs
+        self._offset = np.arange(self.num_envs) - start * len(episodes.lengths)
+        self._pattern_offset = episodes.pattern[: self.num_envs] - start * episodes.due.shape[1]
 
 
-def _ends(strip: Strip) -> set[int]:
-    """The rows with which the strip's episodes end."""
-    if strip.last.shape[1] == 1:
-        return {int(strip.last[:, 0].argmax())}
-    return set((np.unique(strip.lengths) - 1).tolist())
+def _rows_of(episodes: Episodes, steps: int, rounds: int) -> Rows:
+    """Return the rows of episodes of equal length that are played in rounds, one after the other.
+
+    Args:
+        episodes: ``rounds`` times N episodes.
+        steps: The rows of a round.
+        rounds: The number of rounds.
+    """
+    inputs, targets, due, weight, pattern, lengths = episodes
+    if due.shape[1] > 1:
+        due, weight = due.take(pattern, axis=1), weight.take(pattern, axis=1)
+    last = np.arange(len(inputs))[:, None] == lengths[0] - 1
+    rows = Rows(inputs, targets, due, weight, last).part(0, steps)
+    if rounds == 1:
+        return rows
+
+    def below(array: Any) -> Any:
+        if array.shape[1] == 1:
+            return np.tile(array, (rounds, 1))
+        side_by_side = array.reshape(steps, rounds, -1, *array.shape[2:])
+        return side_by_side.swapaxes(0, 1).reshape(rounds * steps, -1, *array.shape[2:])
+
+    return Rows._make(map(below, rows))

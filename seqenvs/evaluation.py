@@ -1,38 +1,39 @@
-"""Evaluate any agent that has ``predict``, on fresh episodes, with its states handled right."""
+"""Measure what an agent reaches, and record what it does."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from seqenvs import Bounds
+from seqenvs.bounds import Bounds
+from seqenvs.playing import Agent, PlayedStep, RandomAgent, play, sample_batches
 from seqenvs.task import Task, find_task
+from seqenvs.validation import check_int
 
-SEED = 1_000_000  # one for all runs, so that they are compared on the same episodes
-MOST_STREAMS = 250
-MOST_ROWS = 24  # of the table of accuracies
+__all__ = [
+    "Agent",
+    "Episode",
+    "Evaluation",
+    "PlayedStep",
+    "RandomAgent",
+    "evaluate",
+    "near_bound",
+    "play",
+    "record_episodes",
+    "sample_batches",
+]
 
-
-class Agent(Protocol):
-    """What is evaluated: an SB3 model or policy, `seqenvs.oracle.Oracle`, or your own.
-
-    One that has a true attribute ``sees_future`` is shown whole episodes instead, all time steps at
-    once, by ``answer((N, T, ...)) -> (N, T)``.
-    """
-
-    def predict(
-        self,
-        observation: Any,
-        state: Any = ...,
-        episode_start: Any = ...,
-        deterministic: bool = ...,
-    ) -> tuple[Any, Any]:
-        """Answer (B, ...) observations; ``episode_start`` (B,) says where to forget the state."""
+SEED = 1_000_000  # of evaluations: all agents play the same episodes
+MOST_ENVS = 250  # sub-environments that play side by side in an evaluation
+MOST_ROWS = 24  # of the table of accuracies in a report
+RECORDED_EPISODES, RECORDED_SEED = 4, 2_000_000
+MOST_RECORDED = 32  # numbers of an observation that a recording keeps
+DIGITS = 6  # of the numbers in a recording
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,20 @@ class Evaluation:
     """What an agent reached.
 
     Attributes:
-        id: The environment.
+        id: The id of the environment.
         kwargs: Its parameters.
-        episodes: How many were played.
-        seed: Of these episodes.
-        mean_return: In [0, 1], the mean score of an episode's due answers; 1 is the optimum.
-        standard_error: Of the mean return.
-        success_rate: Part of the episodes in which every answer was right.
-        bounds: chance, memoryless, clock and optimum; None where they are not known.
-        memory_score: None where the problem needs no memory, or no bounds are known.
-        accuracy: For each time step, the mean score of the answers due then; None if none was.
-        sees_future: Whether the agent was shown whole sequences before it answered.
+        episodes: How many episodes were played.
+        seed: The seed of the episodes.
+        mean_return: The mean score of the due answers of an episode, in [0, 1]; 1 is the optimum.
+        standard_error: The standard error of the mean return.
+        success_rate: The fraction of episodes in which every answer was right.
+        bounds: chance, memoryless, clock and optimum; None if they are not known or do not hold
+            for what the agent was shown.
+        memory_score: (mean return - clock) / (1 - clock); None if there is none.
+        accuracy: The mean score of the answers that were due at each time step; None where no
+            answer was due.
+        sees_future: Whether the agent saw whole episodes before it answered.
+        no_memory_score: Why there is no memory score; empty if there is one.
     """
 
     id: str
@@ -64,13 +68,14 @@ class Evaluation:
     memory_score: float | None
     accuracy: list[float | None]
     sees_future: bool = False
+    no_memory_score: str = ""
 
     def to_json(self) -> str:
-        """The evaluation as JSON."""
+        """Return the evaluation as JSON."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
     def report(self) -> str:
-        """The evaluation as text, at most 80 columns wide."""
+        """Return the evaluation as text, at most 80 columns wide."""
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
@@ -79,7 +84,7 @@ class Evaluation:
             yield f"  {name} = {value!r}"
         yield ""
         if self.sees_future:
-            yield "  This agent sees whole sequences before it answers: it could not act in them."
+            yield "  This agent sees whole episodes before it answers, so it cannot act in them."
             yield ""
         table = dict(self.bounds or {})
         table["this agent"] = self.mean_return
@@ -94,10 +99,8 @@ class Evaluation:
         yield f"  success rate  {self.success_rate:.4f}, every answer of the episode right"
         if self.memory_score is not None:
             yield f"  memory score  {self.memory_score:.4f}, 0 as good as a clock, 1 perfect"
-        elif self.bounds is None:
-            yield "  memory score  unknown, as the bounds are"
         else:
-            yield "  memory score  none: this problem needs no memory"
+            yield f"  memory score  none: {self.no_memory_score or 'not known'}"
         yield ""
         yield "  time step   accuracy"
         step = -(-len(self.accuracy) // MOST_ROWS)
@@ -106,8 +109,8 @@ class Evaluation:
             due = [value for value in self.accuracy[first : last + 1] if value is not None]
             label = f"{first}" if first == last else f"{first} .. {last}"
             mean = float(np.mean(due)) if due else None
-            shown = "no answer is due" if mean is None else f"{mean:.4f}  {_bar(mean)}"
-            yield f"  {label:>10}  {shown}"
+            text = "no answer is due" if mean is None else f"{mean:.4f}  {_bar(mean)}"
+            yield f"  {label:>10}  {text}"
 
 
 def near_bound(bounds: Bounds, mean_return: float, standard_error: float) -> str:
@@ -126,109 +129,227 @@ def _bar(value: float) -> str:
 def evaluate(
     agent: Agent,
     id: str,
-    kwargs: dict[str, Any] | None = None,
     *,
     episodes: int = 1000,
     seed: int = SEED,
     deterministic: bool = True,
     progress: bool = False,
+    **kwargs: Any,
 ) -> Evaluation:
-    """Play episodes and measure.
-
-    Each stream plays a number of episodes that is fixed beforehand: to stop at the first so many
-    to end would prefer short ones.
+    """Play fresh episodes with an agent and measure what it reaches.
 
     Args:
-        agent: The agent.
-        id: A registered id; see `seqenvs.task` for whose environments can be evaluated.
-        kwargs: Parameters of the environment.
-        episodes: How many to play.
-        seed: Of the episodes.
+        agent: An `Agent`, such as a model of Stable-Baselines3 or sb3-contrib, recurrent or not.
+            It sees the observations of the environment: wrappers of its training, such as
+            ``VecNormalize``, are not applied.
+        id: A registered id, such as ``"SeqEcho-v0"``; see `seqenvs.task` for third-party ones.
+        episodes: How many episodes to play.
+        seed: The seed of the episodes; the same for all agents, so that they can be compared.
         deterministic: Passed to ``predict``.
-        progress: Show a progress bar, where the output is a terminal.
+        progress: Show a progress bar, if the output is a terminal and tqdm is installed.
+        **kwargs: Parameters of the environment, such as ``lag=4``.
 
     Raises:
-        ValueError, TypeError, gymnasium.error.Error: The environment can't be made so.
+        TypeError: The agent lacks ``predict``, or the environment has no such parameter.
+        ValueError, gymnasium.error.Error: The environment cannot be made.
+
+    Example:
+        >>> import gymnasium, seqenvs
+        >>> oracle = seqenvs.Oracle.of(gymnasium.make("SeqEcho-v0"))
+        >>> seqenvs.evaluate(oracle, "SeqEcho-v0", episodes=100).memory_score
+        1.0
     """
-    if episodes < 1:
-        raise ValueError(f"episodes must be at least 1, got {episodes}")
-    kwargs = kwargs or {}
-    task, sees_future = find_task(id, kwargs), bool(getattr(agent, "sees_future", False))
-    if sees_future:
-        played = _show_whole(agent, task, episodes, seed)
-    else:
-        with tqdm(
-            total=episodes, unit="episode", leave=False, disable=None if progress else True
-        ) as bar:
-            played = _play(agent, task, episodes, seed, deterministic, bar)
-    returns, successes, score_sum, due_count = played
+    check_int("episodes", episodes, 1)
+    check_int("seed", seed, 0)
+    sees_future = bool(getattr(agent, "sees_future", False))
+    method = "answer" if sees_future else "predict"
+    if isinstance(agent, type) or not callable(getattr(agent, method, None)):
+        raise TypeError(f"agent must be an object that has {method}(), got {agent!r}")
+    task = find_task(id, kwargs)
+    answers = (
+        _whole_episodes(agent, task, episodes, seed)
+        if sees_future
+        else _steps(agent, task, episodes, seed, deterministic, progress)
+    )
+    columns = zip(*answers, strict=True)
+    episode, time, score, right = (np.concatenate(column) for column in columns)
+    due = np.maximum(np.bincount(episode, minlength=episodes), 1)
+    returns = np.bincount(episode, score, episodes) / due
+    failed = np.bincount(episode[~right], minlength=episodes) > 0
+    count = np.bincount(time, minlength=task.usual_steps)
+    total = np.bincount(time, score, task.usual_steps)
     mean_return = float(np.mean(returns))
-    bounds = task.bounds
     return Evaluation(
         id=id,
         kwargs=kwargs,
-        episodes=len(returns),
+        episodes=episodes,
         seed=seed,
         mean_return=mean_return,
         standard_error=float(np.std(returns) / max(1, episodes - 1) ** 0.5),
-        success_rate=float(np.mean(successes)),
-        bounds=None if bounds is None else asdict(bounds),
+        success_rate=float(np.mean(~failed)),
+        bounds=None if task.bounds is None else asdict(task.bounds),
         memory_score=task.memory_score(mean_return),
         accuracy=[
-            None if count == 0 else float(total / count)
-            for total, count in zip(score_sum, due_count, strict=True)
+            None if n == 0 else float(sum_ / n) for sum_, n in zip(total, count, strict=True)
         ],
         sees_future=sees_future,
+        no_memory_score=task.no_memory_score,
     )
 
 
-def _play(
-    agent: Agent, task: Task, episodes: int, seed: int, deterministic: bool, bar: tqdm[Any]
-) -> tuple[Any, ...]:
-    """Returns, successes, and for each time step the sum of scores and how many were due."""
-    size = min(episodes, MOST_STREAMS)
-    env = task.vector_env(size)
-    left = np.array([(episodes + i) // size for i in range(size)])
-    returns: list[float] = []
-    successes: list[bool] = []
-    times, scores = [np.zeros(0, np.int64)], [np.zeros(0)]
-    asked, wrong, time = np.zeros((3, size), np.int64)
-    total = np.zeros(size)
-    observations, _ = env.reset(seed=seed)
-    starts, state = np.ones(size, bool), None
-    while left.any():
-        actions, state = agent.predict(
-            observations, state=state, episode_start=starts, deterministic=deterministic
-        )
-        observations, _, terminated, truncated, info = env.step(actions)
-        starts, due = terminated | truncated, info["due"]
-        score, right = task.judge(np.asarray(actions), info["target"])
-        total += np.where(due, score, 0)
-        asked += due
-        wrong += due & ~right
-        counted = (left > 0) & due
-        times.append(time[counted])
-        scores.append(score[counted].astype(np.float64))
-        time += 1
-        if starts.any():
-            ended = starts & (left > 0)
-            returns += (total[ended] / np.maximum(asked[ended], 1)).tolist()
-            successes += (wrong[ended] == 0).tolist()
-            left[ended] -= 1
-            bar.update(int(ended.sum()))
-            for kept in (total, asked, wrong, time):
-                kept[starts] = 0
-            observations, _ = env.reset(options={"reset_mask": starts})
+_Answers = tuple[Any, Any, Any, Any]  # episode, time, score and right of the answers that were due
+
+
+def _steps(
+    agent: Agent, task: Task, episodes: int, seed: int, deterministic: bool, progress: bool
+) -> Iterator[_Answers]:
+    env = task.vector_env(min(episodes, MOST_ENVS))
+    with _bar_of(episodes, progress) as advance:
+        for step in play(agent, env, episodes=episodes, seed=seed, deterministic=deterministic):
+            counted = step.due & step.active
+            score, right = task.judge(step.action[counted], step.target[counted])
+            yield step.episode[counted], step.time[counted], np.asarray(score, np.float64), right
+            advance(int((step.ended & step.active).sum()))
     env.close()
-    when, most = np.concatenate(times), task.usual_steps
-    score_sum = np.bincount(when, np.concatenate(scores), minlength=most)
-    return returns, successes, score_sum, np.bincount(when, minlength=most)
 
 
-def _show_whole(agent: Any, task: Task, episodes: int, seed: int) -> tuple[Any, ...]:
-    """The same as `_play`, of episodes that the agent sees from beginning to end."""
-    samples = next(task.samples(episodes, seed=seed))
-    score, right = task.judge(agent.answer(samples.X), samples.y)
-    score, mask = np.where(samples.mask, score, 0.0), samples.mask
-    returns = score.sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
-    return returns, (right | ~mask).all(axis=1), score.sum(axis=0), mask.sum(axis=0)
+def _whole_episodes(agent: Any, task: Task, episodes: int, seed: int) -> Iterator[_Answers]:
+    samples = next(sample_batches(task, episodes, seed=seed))
+    answers = np.asarray(agent.answer(samples.X))
+    episode, time = np.nonzero(samples.mask)
+    score, right = task.judge(answers[samples.mask], samples.y[samples.mask])
+    yield episode, time, np.asarray(score, np.float64), right
+
+
+@contextmanager
+def _bar_of(episodes: int, progress: bool) -> Iterator[Any]:
+    """A function that advances a progress bar, which is not there without tqdm."""
+    if progress:
+        try:
+            from tqdm import tqdm
+        except ModuleNotFoundError:
+            progress = False
+    if not progress:
+        yield lambda count: None
+        return
+    with tqdm(total=episodes, unit="episode", leave=False, disable=None) as bar:
+        yield bar.update
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A recorded episode. Each list has one item for each time step.
+
+    Attributes:
+        inputs: What was shown: a symbol, a number, a list of numbers, None for a blank, or the
+            shape as text if it is too large to keep.
+        targets: The right answers; without meaning where no answer was due.
+        due: Whether an answer was due.
+        answers: What the agent answered.
+        confidence: The probability that the agent gave to its answer; None if unknown.
+        scores: The scores of the answers in [0, 1]; None where no answer was due.
+    """
+
+    inputs: list[Any]
+    targets: list[Any]
+    due: list[bool]
+    answers: list[Any]
+    confidence: list[float | None]
+    scores: list[float | None]
+
+    def __post_init__(self) -> None:
+        if len({len(getattr(self, each.name)) for each in fields(self)}) != 1:
+            raise ValueError("the lists of an episode must have the same length")
+
+
+def record_episodes(agent: Any, id: str, kwargs: dict[str, Any]) -> list[Episode]:
+    """Play a few fresh episodes, the same for all agents, and keep all that happens.
+
+    Args:
+        agent: An `Agent`.
+        id: A registered id.
+        kwargs: Parameters of the environment.
+
+    Raises:
+        TypeError, ValueError, gymnasium.error.Error: As `evaluate`.
+    """
+    task, count = find_task(id, kwargs), RECORDED_EPISODES
+    env = task.vector_env(count)
+    inputs, begin = _recorded_inputs(task, count)
+    sees_future = bool(getattr(agent, "sees_future", False))
+    player = RandomAgent(env, RECORDED_SEED) if sees_future else agent
+    steps = list(play(player, env, episodes=count, confidence=True, **begin))
+    env.close()
+    recorded = []
+    for k in range(count):
+        mine = [step for step in steps if step.episode[k] == k]
+        seen, answers, targets = (
+            np.stack([getattr(step, name)[k] for step in mine])
+            for name in ("observation", "action", "target")
+        )
+        sure = [None if step.confidence is None else step.confidence[k] for step in mine]
+        if sees_future:
+            answers, sure = _answers_of_whole(agent, seen)
+        scores, _ = task.judge(answers, targets)
+        due = [bool(step.due[k]) for step in mine]
+        recorded.append(
+            Episode(
+                inputs=[_plain_input(each) for each in seen] if inputs is None else inputs[k],
+                targets=[plain(each) for each in targets],
+                due=due,
+                answers=[plain(each) for each in answers],
+                confidence=[plain(each) for each in sure],
+                scores=[
+                    plain(float(score)) if counts else None
+                    for score, counts in zip(scores, due, strict=True)
+                ],
+            )
+        )
+    return recorded
+
+
+def _answers_of_whole(agent: Any, seen: Any) -> tuple[Any, list[Any]]:
+    """The answers of an agent that sees the future to one episode, and their probabilities."""
+    sure = None
+    if hasattr(agent, "answer_with_confidence"):
+        answers, sure = agent.answer_with_confidence(seen[None])
+    else:
+        answers = agent.answer(seen[None])
+    return np.asarray(answers)[0], [None] * len(seen) if sure is None else list(sure[0])
+
+
+def _recorded_inputs(task: Task, count: int) -> tuple[list[list[Any]] | None, dict[str, Any]]:
+    """The inputs to record, if they are known before, and what ``reset`` is given."""
+    problem = task.problem
+    if problem is None:
+        return None, {"seed": RECORDED_SEED}
+    batch = problem.batch(np.random.default_rng(RECORDED_SEED), count)
+    given, shown = [], []
+    for k, length in enumerate(batch.lengths.tolist()):
+        inputs = batch.inputs[:length, k]
+        blank = (inputs == problem.input_spec.blank).reshape(length, -1).all(axis=1)
+        given.append(inputs.tolist())
+        shown.append([None if b else plain(each) for each, b in zip(inputs, blank, strict=True)])
+    return shown, {"options": {"inputs": given}}
+
+
+def _plain_input(observation: Any) -> Any:
+    """An observation as a recording keeps it; only the shape of a large one."""
+    if observation.size > MOST_RECORDED:
+        return f"{' x '.join(map(str, observation.shape))} numbers"
+    return plain(observation)
+
+
+def plain(value: Any) -> Any:
+    """Turn numbers into JSON values: rounded, one number without its list, None for NaN."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    if isinstance(value, float):
+        return round(value, DIGITS) if np.isfinite(value) else None
+    return value

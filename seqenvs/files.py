@@ -41,7 +41,7 @@ def write_atomically(path: Path, fill: Callable[[Path], object]) -> None:
     except BaseException as error:
         if created:
             temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename == str(temporary):
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
             error.filename, error.filename2 = str(path), None
         raise
 

@@ -1,11 +1,12 @@
-"""What an agent sees beside the present input, where it asks for more: extras, and past frames.
+"""Encodings of inputs, and observations with extra features and stacked frames.
 
-These are what people wrap memory environments in. Each changes what can be reached without a
-memory, which is why none is there unless asked for.
+Extra features and stacks change the score that an agent without memory can reach. The default is
+therefore the encoded input alone.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,44 +21,48 @@ ENCODINGS = ("one_hot", "index", "normalized")
 
 
 class Encoding:
-    """Turns what a problem shows into observations.
+    """Encodes a problem's inputs as observations.
 
     Args:
-        shown: What the problem shows.
+        input_spec: The inputs of the problem.
         name: For symbols ``"one_hot"``, a float32 Box of shape (n,) whose blank is the zero vector;
             ``"index"``, Discrete(n + 1) whose blank is n; or ``"normalized"``, a float32 Box of
-            shape (1,) with symbols in [0, 1] and blank -1. Values are a float32 Box of shape (F,)
-            whatever the name.
+            shape (1,) with symbols in [0, 1] and the blank -1. Values are a float32 Box of shape
+            (F,) with any name.
 
     Attributes:
         space: The space of one observation.
-        blank: The observation that shows nothing.
+        blank: The observation of a blank input.
     """
 
     space: spaces.Discrete | spaces.Box
 
-    def __init__(self, shown: Symbols | Values, name: str = "one_hot") -> None:
+    def __init__(self, input_spec: Symbols | Values, name: str = "one_hot") -> None:
         self.name = check_choice("encoding", name, ENCODINGS)
-        self.input_spec = shown
+        self.input_spec = input_spec
         self._table: Any = None
-        if isinstance(shown, Values):
-            shape, low = (shown.features,), min(shown.low, shown.blank)
-            self.space = spaces.Box(low, shown.high, shape, np.float32)
+        if isinstance(input_spec, Values):
+            shape, low = (input_spec.features,), min(input_spec.low, input_spec.blank)
+            self.space = spaces.Box(low, input_spec.high, shape, np.float32)
         elif name == "index":
-            self.space = spaces.Discrete(shown.n + 1)
+            self.space = spaces.Discrete(input_spec.n + 1)
         elif name == "one_hot":
-            if shown.n <= _LARGEST_TABLE:
-                self._table = np.eye(shown.n + 1, shown.n, dtype=np.float32)
-            self.space = spaces.Box(0, 1, (shown.n,), np.float32)
+            if input_spec.n <= _LARGEST_TABLE:
+                self._table = np.eye(input_spec.n + 1, input_spec.n, dtype=np.float32)
+            self.space = spaces.Box(0, 1, (input_spec.n,), np.float32)
         else:
-            symbols = np.append(np.arange(shown.n) / max(shown.n - 1, 1), -1)
+            symbols = np.append(np.arange(input_spec.n) / max(input_spec.n - 1, 1), -1)
             self._table = symbols.astype(np.float32)[:, None]
             self.space = spaces.Box(-1, 1, (1,), np.float32)
-        width = () if isinstance(shown, Symbols) or shown.features == 1 else (shown.features,)
-        self.blank: Any = self(np.full(width, shown.blank, shown.dtype))
+        width = (
+            ()
+            if isinstance(input_spec, Symbols) or input_spec.features == 1
+            else (input_spec.features,)
+        )
+        self.blank: Any = self(np.full(width, input_spec.blank, input_spec.dtype))
 
     def __call__(self, inputs: Any) -> Any:
-        """Encode (...) symbols, or (...) or (..., F) values: a fresh (..., *space.shape) array."""
+        """Encode (...) symbols, or (...) or (..., F) values, as a new (..., *space.shape) array."""
         if self._table is not None:
             return self._table.take(inputs, axis=0)
         if isinstance(self.space, spaces.Discrete):
@@ -70,9 +75,9 @@ class Encoding:
         )
 
     def decode(self, observations: Any) -> Any:
-        """Give the symbols, or values, that (..., *space.shape) observations show.
+        """Return the symbols or values of (..., *space.shape) observations.
 
-        Of longer ones, see `seqenvs.observations`, these are the last numbers.
+        Longer observations, with extra features or a stack, end with the encoded input.
         """
         observations = np.asarray(observations)
         if isinstance(self.space, spaces.Box):
@@ -92,7 +97,7 @@ class Encoding:
         return symbols.astype(self.input_spec.dtype)
 
 
-# Each, and whether it depends on what was answered.
+# Each extra feature, and whether it depends on the actions.
 EXTRAS = {
     "previous_action": True,
     "previous_reward": True,
@@ -101,27 +106,27 @@ EXTRAS = {
 }
 
 
-class Observation:
-    """Frames of N streams, each the extras and then the encoded input, and a stack of the last.
+class StackedObservation:
+    """Observations of N environments with extra features, and a stack of the last frames.
 
-    An observation is the stack laid flat, the oldest frame first: the present input is always the
-    last F numbers. Where the stack reaches back beyond the episode's start, its frames show the
-    blank and zeros.
+    A frame is the extra features, then the encoded input. An observation is the stack as one
+    vector, the oldest frame first. Its last F numbers are the present input. Frames from before the
+    episode's start have a blank input and zeros.
 
     Args:
         problem: The problem.
-        encoding: How its inputs are shown.
+        encoding: The encoding of its inputs.
         num_envs: N.
         extras: Names of `EXTRAS`, in the order in which they stand in a frame. ``previous_action``
-            is one-hot, for each component of a MultiDiscrete answer, or the values themselves;
-            ``previous_reward`` is one number, and both are zero at first. ``time_step`` is t
+            is one-hot, for each component of a ``MultiDiscrete`` action, or the values of a ``Box``
+            action. ``previous_reward`` is one number. Both are zero at first. ``time_step`` is t
             divided by the number of steps of the longest episode, in [0, 1]. ``episode_start`` is 1
             at first and 0 afterwards.
-        stack_size: Number of frames, from 1.
+        stack_size: The number of frames, at least 1.
 
     Attributes:
-        space: The space of one stream's observation.
-        open_loop: Whether observations don't depend on what is answered.
+        space: The space of one environment's observation.
+        open_loop: Whether observations are independent of the actions.
     """
 
     space: spaces.Box
@@ -136,105 +141,111 @@ class Observation:
     ) -> None:
         base: Any = encoding.space
         self.open_loop = not any(EXTRAS[name] for name in extras)
-        self._most_steps = problem.num_steps[1]
-        self._answers: Any = problem.action_space
+        self._max_steps = problem.num_steps[1]
+        self._action_space: Any = problem.action_space
         ranges = {name: (np.zeros(1), np.ones(1)) for name in extras}
         if "previous_action" in ranges:
-            ranges["previous_action"] = self._answer_range()
+            ranges["previous_action"] = self._action_range()
         stops = np.cumsum([0, *(len(low) for low, _ in ranges.values())]).tolist()
         self._slots = dict(zip(ranges, map(slice, stops, stops[1:]), strict=False))
-        self._shown = slice(stops[-1], None)
+        self._input = slice(stops[-1], None)
         ends = zip(*ranges.values(), (base.low, base.high), strict=True)
         low, high = (np.tile(np.concatenate(end), stack_size).astype(np.float32) for end in ends)
         self.space = spaces.Box(low, high, dtype=np.float32)
         self._blank = np.zeros(len(low) // stack_size, np.float32)
-        self._blank[self._shown] = encoding.blank
-        self._frames = np.tile(self._blank, (num_envs, stack_size, 1))
+        self._blank[self._input] = encoding.blank
+        # The newest frame is last. Frames are written in place, and are never returned.
+        self._frames = [np.tile(self._blank, (num_envs, 1)) for _ in range(stack_size)]
         self._time = np.zeros(num_envs, np.int64)
 
-    def step(self, shown: Any, actions: Any, rewards: Any) -> Any:
-        """See the next inputs, one a stream.
+    def step(self, inputs: Any, actions: Any, rewards: Any) -> None:
+        """Add a frame in all environments.
 
         Args:
-            shown: (N, F) encoded inputs.
-            actions: (N, ...) that were answered before these.
-            rewards: (N,) that were paid for them.
-
-        Returns:
-            What `now` returns.
+            inputs: (N, F) encoded inputs.
+            actions: (N, ...), the actions before these inputs.
+            rewards: (N,), the rewards of these actions.
         """
-        self._time = self._time + 1
-        self._frames = np.roll(self._frames, -1, axis=1)
-        newest = self._frames[:, -1]
+        self._time += 1
+        newest = self._frames.pop(0)
+        self._frames.append(newest)
         for name, slot in self._slots.items():
             if name == "previous_action":
                 newest[:, slot] = self._as_numbers(actions)
             elif name == "previous_reward":
                 newest[:, slot] = np.asarray(rewards)[:, None]
             elif name == "time_step":
-                newest[:, slot] = self._time[:, None] / self._most_steps
+                newest[:, slot] = self._time[:, None] / self._max_steps
             else:
                 newest[:, slot] = 0
-        newest[:, self._shown] = shown
-        return self.now()
+        newest[:, self._input] = inputs
 
-    def begin(self, shown: Any, streams: Any) -> Any:
-        """Begin an episode in some streams, and see all: those of the others as they were.
+    def begin(self, inputs: Any, envs: Any) -> None:
+        """Begin an episode in some environments: their older frames become blank.
 
         Args:
-            shown: (N, F) encoded inputs, read where an episode begins.
-            streams: (N,) bool, where that is.
-
-        Returns:
-            What `now` returns.
+            inputs: (N, F) encoded inputs, which are read where an episode begins.
+            envs: (N,) bool, where an episode begins.
         """
-        self._time = np.where(streams, 0, self._time)
-        self._frames = np.where(streams[:, None, None], self._blank, self._frames)
-        newest = self._frames[:, -1]
-        newest[streams, self._shown] = shown[streams]
+        self._time[envs] = 0
+        for frame in self._frames:
+            frame[envs] = self._blank
+        newest = self._frames[-1]
+        newest[envs, self._input] = inputs[envs]
         if "episode_start" in self._slots:
-            newest[streams, self._slots["episode_start"]] = 1
-        return self.now()
+            newest[envs, self._slots["episode_start"]] = 1
 
     def now(self) -> Any:
-        """(N, *space.shape) float32, a fresh array: what is seen now."""
-        return self._frames.reshape(len(self._frames), -1).copy()
+        """Return the present observations, (N, *space.shape) float32, as a new array."""
+        return np.concatenate(self._frames, axis=1)
 
-    def _answer_range(self) -> tuple[Any, Any]:
-        """The least and greatest of the numbers that stand for an answer."""
-        if isinstance(self._answers, spaces.Box):
-            # Zero stands for none, too.
-            return np.minimum(self._answers.low, 0), np.maximum(self._answers.high, 0)
+    def copy(self) -> StackedObservation:
+        """Return a copy that can be stepped on its own."""
+        other = copy.copy(self)
+        other._frames = [frame.copy() for frame in self._frames]
+        other._time = self._time.copy()
+        return other
+
+    def _action_range(self) -> tuple[Any, Any]:
+        """Return the least and greatest of the numbers that represent an action."""
+        if isinstance(self._action_space, spaces.Box):
+            # Zero represents that there was no action yet.
+            return np.minimum(self._action_space.low, 0), np.maximum(self._action_space.high, 0)
         width = int(np.sum(self._choices()))
         return np.zeros(width), np.ones(width)
 
     def _choices(self) -> Any:
-        """How many answers each component has."""
-        space = self._answers
+        """Return how many choices each component of an action has."""
+        space = self._action_space
         return space.nvec if isinstance(space, spaces.MultiDiscrete) else np.array([space.n])
 
     def _as_numbers(self, actions: Any) -> Any:
-        """(N, ...) answers as numbers; an integer that is no answer is one-hot nowhere."""
+        """Return (N, ...) actions as numbers; an integer out of range has no 1 anywhere."""
         actions = np.asarray(actions)
-        if isinstance(self._answers, spaces.Box):
+        if isinstance(self._action_space, spaces.Box):
             return actions
         columns = actions.reshape(len(actions), -1).T
         each = zip(columns, self._choices(), strict=True)
         return np.concatenate([column[:, None] == np.arange(n) for column, n in each], axis=1)
 
 
-def make_observation(
+def make_stacked_observation(
     problem: Problem, encoding: Encoding, num_envs: int, extras: Iterable[str], stack_size: int
-) -> Observation | None:
-    """The observation of N streams; None if inputs alone are observed, as they are.
+) -> StackedObservation | None:
+    """Return the observation of N environments, or None if only the inputs are observed.
 
     Raises:
-        TypeError, ValueError: An unknown extra, one given twice, a stack size below 1, or Discrete
-            observations, to which nothing can be added.
+        TypeError, ValueError: An unknown extra feature, one that is given twice, a stack size below
+            1, or ``Discrete`` observations, which nothing can be added to.
     """
+    allowed = f"extras must be a list of {', '.join(map(repr, EXTRAS))}, got {extras!r}"
     if isinstance(extras, str) or not isinstance(extras, Iterable):
-        raise TypeError(f"extras must be a list of {', '.join(EXTRAS)}, got {extras!r}")
-    names = tuple(check_choice("extras", name, EXTRAS) for name in extras)
+        raise TypeError(allowed)
+    try:
+        given = list(extras)
+    except TypeError as error:  # such as a NumPy array without dimensions
+        raise TypeError(allowed) from error
+    names = tuple(check_choice("extras", name, EXTRAS) for name in given)
     if len(set(names)) < len(names):
         raise ValueError(f"extras must not hold a name twice, got {names!r}")
     stack_size = check_int("stack_size", stack_size, 1)
@@ -242,7 +253,7 @@ def make_observation(
         return None
     if not isinstance(encoding.space, spaces.Box):
         raise ValueError(
-            "extras and stack_size need encoding='one_hot' or 'normalized', as nothing can be "
+            "extras and stack_size need encoding='one_hot' or 'normalized', because nothing can be "
             f"added to a Discrete observation, got encoding={encoding.name!r}"
         )
-    return Observation(problem, encoding, num_envs, names, stack_size)
+    return StackedObservation(problem, encoding, num_envs, names, stack_size)

@@ -86,13 +86,13 @@ class EpisodeBatch(NamedTuple):
         inputs: (T, B), or (T, B, F) where several features are shown; blank past an episode's end.
         targets: (T, B) for ``Discrete`` answers, (T, B, K) for ``MultiDiscrete`` and ``Box`` of K
             components; 0 where none is due.
-        mask: (T, B) bool, True where an answer is due.
+        due: (T, B) bool, True where an answer is due.
         lengths: (B,) int64, the number of steps of each episode.
     """
 
     inputs: NDArray[Any]
     targets: NDArray[Any]
-    mask: NDArray[np.bool_]
+    due: NDArray[np.bool_]
     lengths: NDArray[np.int64]
 
 
@@ -239,13 +239,9 @@ class Problem(ABC):
                 past = np.arange(low, steps)[:, None] >= num_inputs
                 padded[low:][past] = self.input_spec.blank
             inputs = padded
-        targets, mask = self.answer(inputs, lengths)
-        targets = np.array(targets)  # a copy: what answer gave may be the inputs, or its author's
-        if mask.shape[1] == 1 < len(lengths):
-            targets[~mask[:, 0]] = 0
-        else:
-            targets[~mask] = 0
-        return EpisodeBatch(inputs, targets, np.broadcast_to(mask, inputs.shape[:2]), lengths)
+        targets, due = self.answer(inputs, lengths)
+        targets = _zero_where_not_due(np.asarray(targets), np.asarray(due))
+        return EpisodeBatch(inputs, targets, np.broadcast_to(due, inputs.shape[:2]), lengths)
 
     def _sequence(self, inputs: ArrayLike) -> NDArray[Any]:
         """Check a given sequence's type, shape and alphabet, and strip trailing blanks."""
@@ -285,3 +281,16 @@ class Problem(ABC):
         shown = self.input_spec
         each = "numbers" if shown.features == 1 else f"rows of {shown.features} numbers"
         return f"a sequence of {each} in [{shown.low}, {shown.high}]"
+
+
+def _zero_where_not_due(targets: NDArray[Any], due: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return a copy of (T, B) or (T, B, K) targets that is 0 where ``due`` is False."""
+    if due.shape[1] == 1:
+        copied = np.array(targets)
+        copied[~due[:, 0]] = 0
+        return copied
+    due = due.reshape(*due.shape, *[1] * (targets.ndim - 2))
+    if targets.dtype.kind in "iu":  # a product takes a tenth of the time of a selection
+        product: NDArray[Any] = np.multiply(targets, due, dtype=targets.dtype)
+        return product
+    return np.where(due, targets, targets.dtype.type(0))

@@ -47,7 +47,7 @@ def judge(
     return np.fmax(0.0, 1.0 - distance), right
 
 
-def answer_parts(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+def reward_weights(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     """What each due answer is worth: one divided by the number due in its episode.
 
     The parts are multiples of 2**-53, so that they add up without rounding, in any order, and

@@ -1,14 +1,13 @@
-"""What agents need to know of an environment: of a problem of seqenvs, or of anybody's.
+"""What agents and their evaluation must know about an environment, seqenvs' own or third-party.
 
-Anybody's environment is one whose steps report ``target``, the right answer in its action space,
-and ``due``, whether that answer counts, in their info. What it pays may be anything: an agent that
-learns from rewards learns from these, and all are measured by the answers that were due.
+A third-party environment can be evaluated if the info of each step reports ``target``, the right
+answer in its action space, and ``due``, whether that answer counts. Its rewards may be anything: an
+agent that learns from rewards learns from these, but all agents are measured by their due answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium
@@ -17,13 +16,12 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from agents.learners.supervised import answer_of, samples_from_env
-from seqenvs import Bounds, Problem, SequenceEnv, batches
-from seqenvs.bounds import known_bounds
-from seqenvs.dataset import Samples
+from seqenvs.bounds import Bounds, known_bounds
+from seqenvs.env import SequenceEnv
+from seqenvs.problem import Problem
 from seqenvs.scoring import judge
 
-MOST_STEPS = 10_000  # of the episode that is played to know an environment
+MOST_STEPS = 10_000  # of the episode that is played to learn how long episodes are
 
 
 @dataclass(frozen=True)
@@ -31,15 +29,16 @@ class Task:
     """An environment that has right answers.
 
     Attributes:
-        id: The environment.
+        id: The id of the environment.
         kwargs: Its parameters.
-        observation_space: Of a single environment.
-        action_space: Of a single environment.
-        problem: None of an environment that is not of seqenvs.
-        blank: The observation that shows nothing; None if there is none that is known.
-        num_steps: The most time steps of an episode; None if that is not known.
-        usual_steps: Of an episode that was played; of a problem, the most.
-        bounds: None if they are not known.
+        observation_space: The space of a single environment.
+        action_space: The space of a single environment.
+        problem: The problem of a seqenvs environment; None for a third-party environment.
+        blank: The observation that shows nothing; None if there is none.
+        num_steps: The largest number of time steps of an episode; None if it is not known.
+        usual_steps: The length of one episode that was played; for a problem, the largest.
+        bounds: The best returns without memory, given what the agent observes; None if not known.
+        no_bounds: Why the bounds are not known; empty if they are.
     """
 
     id: str
@@ -51,14 +50,22 @@ class Task:
     num_steps: int | None
     usual_steps: int
     bounds: Bounds | None
+    no_bounds: str
 
     @property
     def tolerance(self) -> float:
-        """Of Box answers, how close counts as right."""
+        """How close a Box answer must be to count as right."""
         return 0.0 if self.problem is None else self.problem.tolerance
 
+    @property
+    def no_memory_score(self) -> str:
+        """Why there is no memory score; empty if there is one."""
+        if self.bounds is not None and not self.bounds.needs_memory:
+            return "this problem needs no memory"
+        return self.no_bounds
+
     def memory_score(self, mean_return: float) -> float | None:
-        """None where the problem needs no memory, or no bounds are known."""
+        """Return the memory score; None if the task needs no memory or has no known bounds."""
         if self.bounds is None or not self.bounds.needs_memory:
             return None
         return self.bounds.memory_score(mean_return)
@@ -66,20 +73,20 @@ class Task:
     def judge(
         self, answers: NDArray[Any], targets: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Scores in [0, 1] of answers (..., *action_space.shape), and whether they are right."""
+        """Score answers (..., *action_space.shape): the scores in [0, 1], and which are right."""
         if self.problem is not None:
             return self.problem.judge(answers, targets)
         return judge(self.action_space, answers, targets, 0.0)
 
     def env(self) -> gymnasium.Env[Any, Any]:
-        """One environment."""
+        """Make a single environment."""
         env: gymnasium.Env[Any, Any] = gymnasium.make(
             self.id, disable_env_checker=True, **self.kwargs
         )
-        return env if self.problem is not None else _Answered(env)
+        return env if self.problem is not None else _UniformInfo(env)
 
     def vector_env(self, num_envs: int) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
-        """Many of them, with ``autoreset_mode="Disabled"``."""
+        """Make a vector environment with autoreset disabled, as `seqenvs.evaluation.play` needs."""
         if self.problem is not None:
             return gymnasium.make_vec(
                 self.id, num_envs, autoreset_mode=AutoresetMode.DISABLED.value, **self.kwargs
@@ -88,55 +95,77 @@ class Task:
             [self.env] * num_envs, autoreset_mode=AutoresetMode.DISABLED
         )
 
-    def samples(self, batch_size: int, *, seed: int, play: bool = False) -> Iterator[Samples]:
-        """Batches of fresh episodes without end.
-
-        Args:
-            batch_size: N.
-            seed: Of the episodes.
-            play: Play the environment, even where its episodes could be had without.
-        """
-        if self.problem is None or play:
-            return samples_from_env(self.env(), batch_size, seed=seed)
-        return batches(self.id, batch_size, seed=seed, **self.kwargs)
-
 
 def find_task(id: str, kwargs: dict[str, Any]) -> Task:
-    """Make an environment, and see what it is.
+    """Make an environment and find out what agents must know about it.
 
     Args:
         id: A registered id, or ``"module:Id"`` of one that the module registers.
-        kwargs: Its parameters.
+        kwargs: Parameters of the environment.
 
     Raises:
-        TypeError: An environment without right answers, or a parameter that it doesn't have.
-        ValueError, ImportError, gymnasium.error.Error: It can't be made.
+        TypeError: The environment reports no right answers, or has no such parameter.
+        ValueError, ImportError, gymnasium.error.Error: The environment cannot be made.
     """
     env: gymnasium.Env[Any, Any] = gymnasium.make(id, disable_env_checker=True, **kwargs)
     inner, spec = env.unwrapped, env.spec
     assert spec is not None, "gymnasium.make sets it"
-    known: dict[str, Any] = {"problem": None, "blank": None, "bounds": None}
-    if isinstance(inner, SequenceEnv) and spec.vector_entry_point is not None:
-        known["problem"], known["blank"] = inner.problem, inner.encode.blank
-        known["bounds"] = known_bounds(inner.problem)
-        usual = inner.problem.num_steps[1]
-        most: int | None = usual
-    else:
-        usual, most = _play_through(env, id), spec.max_episode_steps
-    env.close()
+    try:
+        known: dict[str, Any]
+        if isinstance(inner, SequenceEnv) and spec.vector_entry_point is not None:
+            most = inner.problem.num_steps[1]
+            bounds, no_bounds = _bounds(inner.problem, spec.kwargs)
+            known = {"problem": inner.problem, "blank": inner.encode.blank}
+            known |= {"bounds": bounds, "no_bounds": no_bounds}
+            known |= {"num_steps": most, "usual_steps": most}
+        else:
+            known = {"problem": None, "blank": None, "bounds": None}
+            known |= {"no_bounds": "the bounds of this environment are not known"}
+            known |= {"num_steps": spec.max_episode_steps, "usual_steps": _play_through(env, id)}
+    finally:
+        env.close()
     return Task(
         id=id,
         kwargs=kwargs,
         observation_space=env.observation_space,
         action_space=env.action_space,
-        num_steps=most,
-        usual_steps=usual,
         **known,
     )
 
 
+def _bounds(problem: Problem, kwargs: dict[str, Any]) -> tuple[Bounds | None, str]:
+    """The bounds that hold for what the agent observes; or None, and the reason."""
+    bounds = known_bounds(problem)
+    if bounds is None:
+        return None, "the bounds of this problem are not known"
+    extras = tuple(kwargs.get("extras", ()))
+    reason = ""
+    if kwargs.get("stack_size", 1) > 1:
+        reason = "a frame stack shows earlier observations"
+    for name in ("previous_action", "previous_reward"):
+        if name in extras:
+            reason = f"{name!r} tells the agent about earlier steps"
+    if "time_step" in extras:  # the best policy without memory is then the one with a clock
+        bounds = replace(bounds, memoryless=bounds.clock)
+    elif "episode_start" in extras:
+        reason = reason or "'episode_start' tells the agent which step is the first"
+    return (None if reason else bounds), reason and f"the bounds do not hold: {reason}"
+
+
+def answer_of(info: dict[str, Any]) -> Any:
+    """Return the right answer that the info of a step reports; None if no answer was due.
+
+    Raises:
+        KeyError: The info lacks ``target`` or ``due``.
+    """
+    for name in ("target", "due"):
+        if name not in info:
+            raise KeyError(f"env must report {name!r} in the info of each step, got {info!r}")
+    return info["target"] if info["due"] else None
+
+
 def _play_through(env: gymnasium.Env[Any, Any], id: str) -> int:
-    """Play an episode with random actions, check what it reports, and say how long it was."""
+    """Play an episode with random actions, check what it reports, and return its length."""
     env.reset(seed=0)
     env.action_space.seed(0)
     for steps in range(1, MOST_STEPS + 1):
@@ -163,11 +192,12 @@ def _play_through(env: gymnasium.Env[Any, Any], id: str) -> int:
     )
 
 
-class _Answered(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Report alike at every step, and at an episode's end what its answers were worth.
+class _UniformInfo(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Report ``target`` and ``due`` with one dtype and shape, and the score of each episode.
 
-    Vector environments can't stack what is an array in one stream and None in another. ``episode``
-    is what Stable-Baselines3 takes an episode's return from.
+    Vector environments cannot stack a target that is an array in one sub-environment and None in
+    another. Stable-Baselines3 takes the return of an episode from ``episode``, which is here the
+    mean score of the due answers.
     """
 
     def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
@@ -178,7 +208,7 @@ class _Answered(gymnasium.Wrapper[Any, Any, Any, Any]):
         return observation, {}
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """Answer."""
+        """Answer, and see the next observation."""
         observation, reward, terminated, truncated, found = self.env.step(action)
         target, space = answer_of(found), self.action_space
         due = target is not None
@@ -187,8 +217,9 @@ class _Answered(gymnasium.Wrapper[Any, Any, Any, Any]):
             self._scores.append(float(score))
             self._success &= bool(right)
         self._steps += 1
-        shown = np.asarray(target if due else np.zeros(space.shape or ()), space.dtype)
-        info: dict[str, Any] = {"target": shown if shown.ndim else shown.item(), "due": due}
+        reported = np.asarray(target if due else np.zeros(space.shape or ()), space.dtype)
+        info: dict[str, Any] = {"target": reported if reported.ndim else reported.item()}
+        info["due"] = due
         if terminated or truncated:
             mean = float(np.mean(self._scores)) if self._scores else 0.0
             info["episode"] = {"r": mean, "l": self._steps}

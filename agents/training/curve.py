@@ -1,41 +1,21 @@
-"""The learning curve: its points, and their picture."""
+"""The picture of a learning curve."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
-from agents.training.run_folder import write
+from agents.training.loop import Row
 from seqenvs import Bounds
+from seqenvs.files import write_atomically
 
 SMOOTHED = 100  # points; where there are more, means of some are drawn
 LEAST_GAP = 0.05  # between the middles of two labels, as a part of the axis
-
-
-class Row(NamedTuple):
-    """A point of the learning curve; means are over the episodes that ended since the last one.
-
-    Attributes:
-        steps: Steps of all streams together, so far.
-        seconds: Processor time spent learning, so far.
-        episodes: Episodes that ended, so far.
-        mean_return: With the exploring policy, so a little below what `evaluate` finds.
-        success_rate: Part of the episodes in which every answer was right.
-        memory_score: Of the mean return; None where the problem needs no memory.
-    """
-
-    steps: int
-    seconds: float
-    episodes: int
-    mean_return: float
-    success_rate: float
-    memory_score: float | None
 
 
 def draw_curve(path: Path, title: str, curve: Sequence[Row], bounds: Bounds | None) -> None:
@@ -74,7 +54,7 @@ def draw_curve(path: Path, title: str, curve: Sequence[Row], bounds: Bounds | No
             fontsize=9,
             arrowprops={"arrowstyle": "-", "color": "0.6", "lw": 0.8, "shrinkA": 1, "shrinkB": 0},
         )
-    write(path, lambda temporary: figure.savefig(temporary))
+    write_atomically(path, lambda temporary: figure.savefig(temporary))
 
 
 def _smooth(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:

@@ -1,9 +1,12 @@
-"""A run's folder: what is in it, and how it is written and read.
+"""The folder of a training run: its files, and how they are written and read.
 
-Nothing that is read here is executed: settings are JSON, and tensors are loaded as torch's
-``weights_only`` does. ``model.zip``, the model of `recurrent_ppo`, is Stable-Baselines3's format;
-its own ``load`` unpickles a part that is not read here, and unpickling runs code. So open a
-stranger's ``model.zip`` with ``python -m agents evaluate``, never with ``SequencePPO.load``.
+No code in these files is executed: settings are JSON, and tensors are loaded with torch's
+``weights_only``. ``model.zip``, the model of `recurrent_ppo`, has Stable-Baselines3's format, whose
+own ``load`` unpickles a part that is not read here. Unpickling can run any code, so open a
+``model.zip`` that you do not trust with ``python -m agents evaluate`` and not with
+``SequencePPO.load``.
+
+Importing this module does not import torch.
 """
 
 from __future__ import annotations
@@ -12,12 +15,13 @@ import csv
 import pickle
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
+from agents.config import OtherModelError, Settings
+from seqenvs.files import write_atomically, write_text
 
-from agents.config import Settings
-from agents.learners import Learner, OtherModelError, make_learner
+if TYPE_CHECKING:
+    from agents.learners import Learner
 
 _T = TypeVar("_T")
 
@@ -26,17 +30,21 @@ CHECKPOINT, EVALUATION = "checkpoint.pt", "evaluation.json"
 
 
 class RunFolderError(Exception):
-    """A run folder is missing, in the way or damaged; the message says which and what to do."""
+    """A run folder is missing, exists already or is damaged; the message says what to do."""
 
 
 def create(folder: Path, settings: Settings) -> None:
-    """Begin a run folder; one that holds files is never overwritten."""
+    """Create a run folder; one that contains files is never overwritten.
+
+    Raises:
+        RunFolderError: The folder has files, or cannot be written.
+    """
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"{folder} is a file: choose another folder with --run")
     if folder.exists() and any(folder.iterdir()):
         raise RunFolderError(
-            f"{folder} is there already: choose another folder with --run, or go on with the run "
-            f"that it holds with --resume {folder}"
+            f"{folder} exists already: choose another folder with --run, or continue its run "
+            f"with --resume {folder}"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,26 +53,8 @@ def create(folder: Path, settings: Settings) -> None:
         raise RunFolderError(f"{folder} can't be written: {error}") from error
 
 
-def write(path: Path, fill: Callable[[Path], Any]) -> None:
-    """Fill a file under a temporary name and rename it, so that no half of it is ever seen."""
-    temporary = path.with_name(f".{path.name}")  # the suffix stays: some writers look at it
-    try:
-        fill(temporary)
-        temporary.replace(path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename == str(temporary):
-            error.filename, error.filename2 = str(path), None  # a name that its reader knows
-        raise
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
 def write_rows(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Write a CSV file; None is an empty cell."""
+    """Write a CSV file, in which None is an empty cell."""
 
     def fill(temporary: Path) -> None:
         with temporary.open("w", newline="", encoding="utf-8") as file:
@@ -72,26 +62,32 @@ def write_rows(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]])
             writer.writerow(header)
             writer.writerows(rows)
 
-    write(path, fill)
+    write_atomically(path, fill)
 
 
 def write_settings(folder: Path, settings: Settings) -> None:
-    """Write what `read_settings` reads."""
+    """Write the settings of a run."""
     write_text(folder / SETTINGS, settings.to_json())
 
 
-def write_checkpoint(folder: Path, checkpoint: dict[str, Any]) -> None:
-    """Write what `read_checkpoint` reads: one file, so that its parts always belong together."""
-    write(folder / CHECKPOINT, lambda path: torch.save(checkpoint, path))
-
-
 def read_settings(folder: Path) -> Settings:
-    """The settings of a run."""
+    """Read the settings of a run.
+
+    Raises:
+        RunFolderError: The file is missing or damaged.
+    """
     return _read(folder / SETTINGS, lambda path: Settings.from_json(path.read_text("utf-8")))
 
 
 def read_learner(folder: Path) -> Learner:
-    """The agent of a run, for ``predict``."""
+    """Read the agent of a run, for ``predict``.
+
+    Raises:
+        RunFolderError: A file is missing, damaged, or belongs to another run.
+        TypeError, ValueError, ImportError, gymnasium.error.Error: The environment cannot be made.
+    """
+    from agents.learners import make_learner
+
     learner = make_learner(read_settings(folder))
 
     def load(path: Path) -> Learner:
@@ -101,24 +97,42 @@ def read_learner(folder: Path) -> Learner:
     return _read(folder / learner.model_file, load)
 
 
-def read_checkpoint(folder: Path, restore: Callable[[dict[str, Any]], None]) -> None:
-    """Give ``restore`` all that a run needs to go on; what it raises is taken for damage."""
-    _read(folder / CHECKPOINT, lambda path: restore(torch.load(path, weights_only=True)))
+def write_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:
+    """Write a checkpoint into one file, so that its parts always belong together."""
+    import torch
+
+    write_atomically(path, lambda temporary: torch.save(checkpoint, temporary))
+
+
+def read_checkpoint(path: Path, restore: Callable[[dict[str, Any]], _T]) -> _T:
+    """Read a checkpoint.
+
+    Args:
+        path: The file.
+        restore: Called with the checkpoint; if it raises an error, the file counts as damaged.
+
+    Returns:
+        What ``restore`` returned.
+
+    Raises:
+        RunFolderError: The file is missing, damaged, or belongs to another run.
+    """
+    import torch
+
+    return _read(path, lambda file: restore(torch.load(file, weights_only=True)))
 
 
 def _read(path: Path, load: Callable[[Path], _T]) -> _T:
     if not path.is_file():
-        raise RunFolderError(
-            f"{path} does not exist: give the folder that 'python -m agents train' wrote"
-        )
+        raise RunFolderError(f"{path} does not exist; 'python -m agents train' writes run folders")
     try:
         return load(path)
     except OtherModelError as error:
         raise RunFolderError(f"{path} {error}") from error
     except Exception as error:  # damaged data can raise anything
         said = " ".join(str(error).split())
-        if isinstance(error, pickle.UnpicklingError):  # torch's own words advise to execute it
-            said = "it is not made of tensors, numbers and text alone"
+        if isinstance(error, pickle.UnpicklingError):  # torch's message advises to execute the file
+            said = "it contains more than tensors, numbers and text"
         raise RunFolderError(
             f"{path} is damaged, or of another version: {type(error).__name__}: {said}"
         ) from error

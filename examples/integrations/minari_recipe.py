@@ -1,8 +1,8 @@
-"""Minari records the episodes of an oracle and of an LSTM, and gives them back as they were played.
+"""Record the episodes of an oracle and of an LSTM with Minari, and check that they can be replayed.
 
-A data set knows how its environment was made, and each episode's seed: what it recovers plays the
-same episodes, which is checked. Prints the mean return of each data set, as read back. Seen: 1.000,
-and 0.864 for the LSTM, which stops early; 15 seconds beside other jobs, 8 of processor.
+A data set stores how its environment was made and the seed of each episode. The recovered
+environment plays the same episodes. Prints the mean return of each data set, as read back. Reached
+1.000, and 0.864 for the LSTM, which stops training early; 15 seconds, 8 of processor time.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""skrl's PPO_RNN trains an LSTM on the native vector environment of SeqEcho-v0.
+"""Train skrl's PPO_RNN with an LSTM on SeqEcho-v0 with the vector environment of seqenvs.
 
-Rollouts and sequences are whole episodes; the discount is 0, as a reward depends on its own answer
-alone. Prints the mean return of 256 fresh episodes, played greedily. Seen: 1.000; 7 s on one core.
+Rollouts and sequences are whole episodes. The discount is 0, because a reward depends only on the
+action of its own step. Prints the greedy return of 256 new episodes: 1.000 in 7 s on one core.
 """
 
 import gymnasium
@@ -45,13 +45,13 @@ def main():
     spaces = {"observation_space": env.observation_space, "action_space": env.action_space}
     net, memory = Net(**spaces), RandomMemory(memory_size=LENGTH, num_envs=NUM_ENVS)
     cfg = PPO_CFG(rollouts=LENGTH, learning_rate=5e-3, discount_factor=0.0, entropy_loss_scale=0.01)
-    cfg.experiment.write_interval = cfg.experiment.checkpoint_interval = 0  # leaves no files
+    cfg.experiment.write_interval = cfg.experiment.checkpoint_interval = 0  # writes no files
     agent = PPO_RNN(models={"policy": net, "value": net}, memory=memory, cfg=cfg, **spaces)
     options = {"timesteps": 60 * LENGTH, "headless": True, "disable_progressbar": True}
     trainer = SequentialTrainer(env=env, agents=agent, cfg=options)
     trainer.train()
     trainer.cfg.timesteps = 4 * LENGTH
-    trainer.eval()  # goes on where training stopped, with the next episodes of the list
+    trainer.eval()  # continues with the next episodes
     value = sum(env.return_queue) / len(env.return_queue)
     print(f"PPO_RNN with an LSTM, native vector env, SeqEcho-v0 lag 1: return {value:.3f}")
 

@@ -1,9 +1,9 @@
-"""A recurrent DQN of Tianshou learns SeqEcho-v0 over Tianshou's own vector environments.
+"""Train a recurrent DQN of Tianshou on SeqEcho-v0 over Tianshou's own vector environments.
 
-The buffer gives each step with the nine before it, a whole episode (`stack_num=10`), and the net
-learns from these; while it plays, the collector carries its state. `gamma=0.0` because a reward
-depends on its own step's answer alone. Prints the mean greedy return of 200 fresh episodes.
-Seen: 1.000; 70 seconds beside other jobs, 30 of processor.
+In training the buffer gives each step with the nine before it, a whole episode (`stack_num=10`). In
+play the collector keeps the state. `gamma=0.0`, because a reward depends only on the action of its
+own step. Prints the mean return of 200 new episodes with greedy actions. Reached 1.000 in 30
+seconds of processor time.
 """
 
 import gymnasium
@@ -25,7 +25,7 @@ def make():
 def main():
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    np.random.seed(0)  # Tianshou explores, and draws its batches, by numpy's global generator
+    np.random.seed(0)  # Tianshou explores and draws batches with NumPy's global generator
     env = make()
     net = Recurrent(
         layer_num=1,

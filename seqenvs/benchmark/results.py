@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqenvs.benchmark.jobs import Job
-from seqenvs.evaluation import Evaluation
+from seqenvs.evaluation import Episode, Evaluation
 from seqenvs.files import write_text
 
 MAX_POINTS = 200  # of a learning curve
@@ -36,32 +36,6 @@ class AtLength:
     mean_return: float
     memory_score: float | None
     bounds: dict[str, float] | None
-
-
-@dataclass(frozen=True)
-class Episode:
-    """One played episode. Each list has one item for each time step.
-
-    Attributes:
-        inputs: The observation: a symbol, a number, a list of numbers, None for a blank, or a
-            description of an array that is too large to keep.
-        targets: The right answers; without meaning where no answer is due.
-        due: Whether an answer is due.
-        answers: The agent's answers.
-        confidence: The probability that the agent gave to its answer; None where it is not known.
-        scores: The scores of the answers, in [0, 1]; None where no answer is due.
-    """
-
-    inputs: list[Any]
-    targets: list[Any]
-    due: list[bool]
-    answers: list[Any]
-    confidence: list[float | None]
-    scores: list[float | None]
-
-    def __post_init__(self) -> None:
-        if len({len(getattr(self, each.name)) for each in fields(self)}) != 1:
-            raise ValueError("the lists of an episode must be of one length")
 
 
 @dataclass(frozen=True, kw_only=True)

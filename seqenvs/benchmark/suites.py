@@ -21,12 +21,13 @@ ECHO_ANSWERS = 10  # due in an episode of the horizon on echo, whatever the lag
 
 _Parameters = Callable[[int], dict[str, Any]]
 
-# problem of a horizon: (id, parameters at a lag)
-HORIZONS: dict[str, tuple[str, _Parameters]] = {
-    "echo": ("SeqEcho-v0", lambda lag: {"lag": lag, "length": lag + ECHO_ANSWERS}),
+# problem of a horizon: (id, parameters at every lag, parameters at a lag)
+HORIZONS: dict[str, tuple[str, dict[str, Any], _Parameters]] = {
+    "echo": ("SeqEcho-v0", {}, lambda lag: {"lag": lag, "length": lag + ECHO_ANSWERS}),
     "recall": (
         "SeqRecall-v0",
-        lambda lag: {"framing": "many_to_one", "num_values": 4, "length": lag + 2},
+        {"framing": "many_to_one"},
+        lambda lag: {"num_values": 4, "length": lag + 2},
     ),
 }
 CAPACITY = "SeqCopy-v0"
@@ -175,8 +176,8 @@ class Suite:
         return [
             sweep
             for entry in self.horizon
-            for id, parameters in [HORIZONS[entry["problem"]]]
-            for sweep in self._sweeps(entry, entry["problem"], id, entry["lags"], parameters)
+            for id, fixed, parameters in [HORIZONS[entry["problem"]]]
+            for sweep in self._sweeps(entry, entry["problem"], id, fixed, entry["lags"], parameters)
         ]
 
     def capacity_sweeps(self) -> list[Sweep]:
@@ -185,7 +186,7 @@ class Suite:
             sweep
             for entry in self.capacity
             for sweep in self._sweeps(
-                entry, "copy", CAPACITY, entry["lengths"], lambda length: {"length": length}
+                entry, "copy", CAPACITY, {}, entry["lengths"], lambda length: {"length": length}
             )
         ]
 
@@ -224,21 +225,23 @@ class Suite:
     def _row(
         self, id: str, kwargs: dict[str, Any], spec: AgentSpec, lengths: Iterable[int] = ()
     ) -> Row:
-        steps = spec.steps or self.steps
-        return Row(id, kwargs, spec.agent, self._jobs(id, kwargs, spec, lengths, steps=steps))
+        budget = {"steps": spec.steps or self.steps}
+        return Row(id, kwargs, spec.agent, self._jobs(id, kwargs, spec, budget, lengths))
 
     def _sweeps(
         self,
         entry: dict[str, Any],
         problem: str,
         id: str,
+        fixed: dict[str, Any],
         sizes: list[int],
         parameters: _Parameters,
     ) -> Iterator[Sweep]:
-        budget = {name: entry.get(name) for name in BUDGETS}
+        budget: dict[str, Any] = {name: entry.get(name) for name in BUDGETS}
         for spec in self._agents(entry):
             points = {
-                size: self._jobs(id, parameters(size), spec, **budget) for size in sorted(sizes)
+                size: self._jobs(id, {**fixed, **parameters(size)}, spec, budget)
+                for size in sorted(sizes)
             }
             yield Sweep(problem, spec.agent, points=points, **budget)
 
@@ -247,8 +250,8 @@ class Suite:
         id: str,
         kwargs: dict[str, Any],
         spec: AgentSpec,
+        budget: dict[str, Any],
         lengths: Iterable[int] = (),
-        **budget: Any,
     ) -> list[Job]:
         return [
             Job(

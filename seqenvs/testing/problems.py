@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode
 
 from seqenvs.bounds import Bounds, known_bounds
 from seqenvs.env import SequenceEnv
+from seqenvs.evaluation import play
 from seqenvs.observations import ENCODINGS
 from seqenvs.oracle import Oracle
 from seqenvs.problem import EpisodeBatch, Problem, Symbols, Values
@@ -77,8 +78,8 @@ def check_causal(problem: Problem, batch: EpisodeBatch, rng: np.random.Generator
         AssertionError: A target changes. The message names the step.
     """
     size = len(batch.lengths)
-    for time in np.flatnonzero(batch.mask.any(axis=1)):
-        due = batch.mask[time]
+    for time in np.flatnonzero(batch.due.any(axis=1)):
+        due = batch.due[time]
         future = batch.inputs[time + 1 :]
         blank = np.full_like(future, problem.input_spec.blank)
         for other in (future[:, rng.permutation(size)], blank):
@@ -107,18 +108,15 @@ def check_oracle(
     Raises:
         AssertionError: The return of an episode is not 1.
     """
-    env = SequenceEnv(problem, encoding=encoding)
-    oracle = Oracle.of(env)
-    for episode in range(episodes):
-        observation, _ = env.reset(seed=seed if episode == 0 else None)
-        state, terminated, total = None, False, 0.0
-        while not terminated:
-            action, state = oracle.predict(observation, state)
-            observation, reward, terminated, _, info = env.step(action)
-            total += reward
-        assert total == 1 and info["is_success"], (
-            f"the oracle must have a return of exactly 1, got {total} in episode {episode} of "
-            f"{problem}: an answer does not follow from the inputs up to it"
+    disabled = AutoresetMode.DISABLED
+    env = SequenceVectorEnv(problem, episodes, encoding=encoding, autoreset_mode=disabled)
+    returns = np.zeros(episodes)
+    for step in play(Oracle.of(env), env, episodes=episodes, seed=seed):
+        returns += np.where(step.active, step.reward, 0.0)
+    for episode in np.flatnonzero(returns != 1):
+        raise AssertionError(
+            f"the oracle must have a return of exactly 1, got {returns[episode]} in episode "
+            f"{episode} of {problem}: an answer does not follow from the inputs up to it"
         )
 
 

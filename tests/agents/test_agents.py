@@ -11,10 +11,7 @@ import sys
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 
-import gymnasium
-import numpy as np
 import pytest
 
 from agents.cli import main
@@ -25,9 +22,7 @@ from agents.training import run_folder
 from agents.training.curve import lines_of, spread
 from agents.training.train import CHECKPOINT_SECONDS, start, train
 from seqenvs import Bounds
-from seqenvs.evaluation import Evaluation, evaluate
-from seqenvs.oracle import Oracle
-from seqenvs.registration import IDS
+from seqenvs.evaluation import Evaluation
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--option", "num_envs=4", "--option", "hidden=8", "--option", "head=0"]
@@ -319,67 +314,6 @@ def test_a_run_is_never_overwritten(run, capsys):
     assert main(["train", "SeqEcho-v0", *TINY, "--run", str(run)]) == 2
     assert "--resume" in capsys.readouterr().err
     assert (run / "model.zip").read_bytes() == before
-
-
-@pytest.mark.parametrize("id", IDS)
-def test_the_oracle_evaluates_to_exactly_one(id):
-    oracle = Oracle(gymnasium.make(id).unwrapped.problem)
-    evaluation = evaluate(oracle, id, episodes=7)
-    assert evaluation.mean_return == 1.0
-    assert evaluation.success_rate == 1.0
-    assert evaluation.standard_error == 0.0
-    assert set(evaluation.accuracy) <= {None, 1.0}
-    assert evaluation.memory_score in (None, 1.0)
-
-
-@pytest.mark.parametrize("encoding", ["index", "normalized"])
-def test_evaluate_plays_every_encoding(encoding):
-    kwargs = {"encoding": encoding, "length": [3, 8], "lag": 2}
-    oracle = Oracle(gymnasium.make("SeqEcho-v0", **kwargs).unwrapped.problem, encoding)
-    assert evaluate(oracle, "SeqEcho-v0", kwargs, episodes=20).mean_return == 1.0
-
-
-class Constant:
-    """Always the same answer, and a record of how it was asked."""
-
-    def __init__(self):
-        self.calls = []
-
-    def predict(self, observation, state=None, episode_start=None, deterministic=True):
-        self.calls.append((state, episode_start.copy(), deterministic))
-        return np.zeros(len(observation), np.int64), len(self.calls)
-
-
-def test_evaluate_hands_on_states_and_episode_starts():
-    agent = Constant()
-    evaluate(agent, "SeqEcho-v0", {"length": 5}, episodes=6, deterministic=False)
-    assert [state for state, _, _ in agent.calls] == [None, 1, 2, 3, 4]
-    assert [bool(starts.all()) for _, starts, _ in agent.calls] == [True] + 4 * [False]
-    assert not any(deterministic for _, _, deterministic in agent.calls)
-
-
-def test_evaluate_counts_a_fixed_number_of_episodes_per_stream():
-    kwargs = {"length": [2, 9]}
-    evaluation = evaluate(Constant(), "SeqEcho-v0", kwargs, episodes=1001)
-    assert evaluation.episodes == 1001
-    # Lengths 2 .. 9 are equally likely, so each time step but the first is reached by known parts.
-    assert evaluation.mean_return == pytest.approx(0.1, abs=4 * evaluation.standard_error)
-    agent = SimpleNamespace(lengths=[], predict=None)
-    oracle = Oracle(gymnasium.make("SeqEcho-v0", **kwargs).unwrapped.problem)
-
-    def predict(observation, state=None, episode_start=None, deterministic=True):
-        agent.lengths.append(int(episode_start.sum()))
-        return oracle.predict(observation, state, episode_start)
-
-    agent.predict = predict
-    assert evaluate(agent, "SeqEcho-v0", kwargs, episodes=40).mean_return == 1.0
-    assert agent.lengths[0] == 40
-
-
-def test_evaluate_does_not_depend_on_the_order_in_which_episodes_end():
-    short = evaluate(Constant(), "SeqEcho-v0", {"length": [2, 9]}, episodes=400, seed=3)
-    again = evaluate(Constant(), "SeqEcho-v0", {"length": [2, 9]}, episodes=400, seed=3)
-    assert short == again
 
 
 def test_lines_that_coincide_share_a_label():

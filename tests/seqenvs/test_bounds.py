@@ -17,7 +17,7 @@ from seqenvs.bounds import Bounds, enumerated_bounds, irwin_hall_cdf
 from seqenvs.problem import Problem, Symbols
 from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
 from seqenvs.registration import IDS
-from seqenvs.scoring import answer_parts
+from seqenvs.scoring import reward_weights
 from tests.variants import VARIANTS
 
 MANY = "many_to_one"
@@ -59,10 +59,10 @@ def sample(problem, seed):
 
 def play(problem, batch, answers):
     """Mean return of these answers, (asked, ...) to each due step, and its standard error."""
-    time, column = np.nonzero(batch.mask)
+    time, column = np.nonzero(batch.due)
     targets = batch.targets[time, column]
     score, _ = problem.judge(answers.reshape(targets.shape), targets)
-    worth = 1 / batch.mask.sum(axis=0)
+    worth = 1 / batch.due.sum(axis=0)
     returns = np.bincount(column, score * worth[column])
     return returns.mean(), returns.std() / math.sqrt(len(returns))
 
@@ -71,7 +71,7 @@ def groups(batches, clock, bins=None):
     """What a policy without memory tells apart at the due steps of each batch, numbered from 0."""
     keys = []
     for batch in batches:
-        time, column = np.nonzero(batch.mask)
+        time, column = np.nonzero(batch.due)
         seen = batch.inputs[time, column].reshape(len(time), -1)
         seen = np.floor(seen * bins) if bins else seen
         keys.append(np.column_stack([seen, time]) if clock else seen)
@@ -85,9 +85,9 @@ def groups(batches, clock, bins=None):
 
 def fit(problem, batch, group, num_groups):
     """The best answer for each group in this batch, (num_groups, components)."""
-    time, column = np.nonzero(batch.mask)
+    time, column = np.nonzero(batch.due)
     target = batch.targets[time, column].reshape(len(time), -1)
-    worth = (1 / batch.mask.sum(axis=0))[column]
+    worth = (1 / batch.due.sum(axis=0))[column]
     best = np.zeros((num_groups, target.shape[1]), target.dtype)
     for k, values in enumerate(target.T):
         if isinstance(problem.action_space, spaces.Box):
@@ -114,7 +114,7 @@ def fitted_return(problem, clock, bins=None):
 @table(PROBLEMS)
 def test_uniformly_random_answers_return_chance(problem):
     batch = sample(problem, 3)
-    asked = int(batch.mask.sum())
+    asked = int(batch.due.sum())
     space = problem.action_space
     rng = np.random.default_rng(4)
     if isinstance(space, spaces.Box):
@@ -359,7 +359,7 @@ masks = st.tuples(st.integers(1, 60), st.integers(1, 8)).flatmap(lambda s: array
 @example(np.ones((10, 3), np.bool_), None)
 def test_answer_parts_add_up_to_exactly_1_in_any_order(mask, random):
     mask[-1] |= ~mask.any(axis=0)
-    parts = answer_parts(mask)
+    parts = reward_weights(mask)
     order = list(range(len(mask)))
     if random:
         random.shuffle(order)
@@ -377,7 +377,7 @@ def searched(problem, clock):
     batch, probability = problem.support()
     cases = {}
     for episode, chance in enumerate(probability):
-        asked = np.flatnonzero(batch.mask[:, episode])
+        asked = np.flatnonzero(batch.due[:, episode])
         for t in asked:
             key = (float(batch.inputs[t, episode]), int(t) if clock else None)
             target = float(batch.targets[t, episode, 0])
@@ -416,7 +416,7 @@ def test_chance_of_closeness_equals_the_mean_over_a_fine_grid_of_answers(problem
     answers = (np.arange(20_000) + 0.5) / 20_000
     total = 0.0
     for episode, chance in enumerate(probability):
-        due = batch.mask[:, episode]
+        due = batch.due[:, episode]
         targets = batch.targets[due, episode].astype(np.float64)
         total += chance * (1 - np.abs(answers - targets)).mean()
     assert problem.bounds().chance == pytest.approx(total, abs=1e-8)

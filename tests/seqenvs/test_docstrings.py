@@ -52,7 +52,7 @@ def check_trace(cls, text):
     given = np.array(inputs).astype(problem.input_spec.dtype if kind == "u" else float)
     batch = problem.episode(given)
     steps = int(batch.lengths[0])
-    due = batch.mask[:, 0]
+    due = batch.due[:, 0]
     assert [len(cells) for cells in rows.values()] == [steps] * len(rows)
     assert rows["time step"] == [str(t) for t in range(steps)]
     np.testing.assert_allclose(batch.inputs[:, 0], inputs, rtol=1e-6)

@@ -194,7 +194,7 @@ def test_the_previous_action_is_a_memory_that_an_agent_may_write_to():
 @pytest.mark.parametrize("make", [SequenceEnv, SequenceVectorEnv])
 def test_bad_arguments_are_named(make):
     for extras in ("time_step", 3, None):
-        with pytest.raises(TypeError, match=r"extras must be a list of previous_action, .* got"):
+        with pytest.raises(TypeError, match=r"extras must be a list of 'previous_action', .* got"):
             make(Echo(), extras=extras)
     with pytest.raises(ValueError, match=r"extras must be one of 'previous_action'.* got 'time'"):
         make(Echo(), extras=["time"])
@@ -213,6 +213,6 @@ def test_what_depends_on_the_answers_cannot_be_shown_ahead():
     env = SequenceVectorEnv(Echo(), 2, extras=["previous_reward"])
     assert not env.open_loop
     env.reset(seed=0)
-    with pytest.raises(ValueError, match="observe_block can't show ahead"):
+    with pytest.raises(ValueError, match="observe_block needs observations"):
         env.observe_block(2)
     assert SequenceVectorEnv(Echo(), 2, extras=AHEAD, stack_size=5).open_loop

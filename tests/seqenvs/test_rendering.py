@@ -52,7 +52,7 @@ def episode(problem, seed=0):
     batch = problem.batch(np.random.default_rng(seed), 1)
     length = int(batch.lengths[0])
     problem.action_space.seed(seed)
-    due = batch.mask[:length, 0]
+    due = batch.due[:length, 0]
     return Trace(
         "Name-v0",
         problem,

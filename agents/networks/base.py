@@ -1,0 +1,97 @@
+"""The interface of all networks: whole sequences, or one time step at a time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from agents.config import Gates
+from seqenvs.validation import check_int
+
+State = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions(Gates):
+    """The size of a network and its options. `Gates` apply to networks with gates.
+
+    Attributes:
+        hidden: Units of a layer.
+        layers: Number of layers.
+        window: Number of observations that ``window_mlp`` sees, including the present one.
+        steps: Largest number of time steps of an episode; ``transformer`` needs it.
+        blank: (F,) float32, the observation of a blank step; ``encoder_decoder`` needs it.
+
+    Raises:
+        TypeError, ValueError: An option of a wrong type or out of range.
+    """
+
+    hidden: int = 128
+    layers: int = 1
+    window: int = 4
+    steps: int | None = None
+    blank: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("hidden", "layers", "window"):
+            check_int(name, getattr(self, name), 1)
+        if self.steps is not None:
+            check_int("steps", self.steps, 1)
+
+
+class Network(nn.Module, ABC):
+    """A network that maps a sequence to an output for each time step.
+
+    Shapes: B episodes of T time steps, with F inputs at each. Axis 0 is the batch everywhere.
+    `forward` and `step` compute the same function.
+
+    Attributes:
+        sees_future: Whether an output depends on later inputs. Such a network has no `step`.
+        remembers: Whether an output depends on earlier inputs. Otherwise the memoryless bound
+            is the best that the network can reach.
+        gated: Whether the options of `init_gates` apply.
+    """
+
+    sees_future: ClassVar[bool] = False
+    remembers: ClassVar[bool] = True
+    gated: ClassVar[bool] = False
+    head: Callable[[Tensor], Tensor]  # the last layers, applied to each time step alone
+
+    def __init__(self, num_inputs: int, num_outputs: int, options: NetworkOptions) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def features(self, x: Tensor) -> Tensor:
+        """Compute the inputs of the head: (B, T, F) float32 to (B, T, ...) float32."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Process whole episodes: (B, T, F) float32 to (B, T, outputs) float32."""
+        return self.head(self.features(x))
+
+    @abstractmethod
+    def initial_state(self, size: int) -> State:
+        """Return the state before the first time step of ``size`` episodes."""
+
+    @abstractmethod
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Process one time step: (B, F) and a state to (B, outputs) and the next state.
+
+        ``state`` is not changed.
+
+        Raises:
+            TypeError: The network sees the future, so that it cannot act step by step.
+        """
+
+    def unroll(self, x: Tensor) -> Tensor:
+        """Compute what `forward` computes, one `step` at a time."""
+        state, outputs = self.initial_state(len(x)), []
+        for now in x.unbind(1):
+            output, state = self.step(now, state)
+            outputs.append(output)
+        return torch.stack(outputs, 1)

@@ -1,0 +1,130 @@
+"""The leaderboard as Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+
+from seqenvs.benchmark.report.finding import Finding, budgets
+from seqenvs.benchmark.report.reading import SWEEPS, Results
+from seqenvs.benchmark.results import HORIZON_SCORE
+from seqenvs.benchmark.statistics import METHOD, MIN_SEEDS
+
+MAX_COLUMNS = 5  # environments in a table
+
+
+def leaderboard(results: Results, tables: Mapping[str, pd.DataFrame], finding: Finding) -> str:
+    """Return the finding and the tables of the leaderboard and of the memory horizons."""
+    lines = [f"**{escaped(finding.question)}** {escaped(finding.answer)}", ""]
+    lines += [*_leaderboard_lines(tables["leaderboard"]), *_horizon_lines(tables["horizons"])]
+    missing = tables["missing"]
+    if len(missing):
+        gone = (missing.expected - missing.there).sum()
+        lines += [f"{gone:,} results of the suite are missing; tables/missing.csv lists them.", ""]
+    runs = results.runs
+    for texts in (runs.versions, runs.machine):
+        lines.append("; ".join(escaped(text) for text in sorted(set(texts))) + ".")
+    lines += [f"{len(runs):,} runs, {runs.seconds.sum() / 60:,.0f} minutes of learning.", ""]
+    return "\n".join(lines)
+
+
+def escaped(text: Any) -> str:
+    """Return text as Markdown that shows it and does nothing else."""
+    text = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", " ".join(str(text).split()))
+    return escape(text, quote=False)
+
+
+def _table(head: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
+    """Yield a table. The first two columns are aligned to the left."""
+    yield f"| {' | '.join(head)} |"
+    yield f"| --- | --- {'| ---: ' * (len(head) - 2)}|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+    yield ""
+
+
+def _leaderboard_lines(table: pd.DataFrame) -> Iterator[str]:
+    if table.empty:
+        return
+    yield (
+        f"Mean return, then the **memory score** and its interval, where there are at least "
+        f"{MIN_SEEDS} seeds: {METHOD}."
+    )
+    yield (
+        "*Memoryless* and *clock* are the best returns without memory. A memory score of 0 is as "
+        "good as *clock*, 1 is perfect. Compare only agents that learned from the same."
+    )
+    yield ""
+    for names in _columns(list(dict.fromkeys(table.environment))):
+        part = table[table.environment.isin(names)]
+        rows = []
+        for (agent, source), mine in part.groupby(["agent", "learns_from"], sort=False):
+            texts = {row.environment: _result(row) for row in mine.itertuples()}
+            rows.append([escaped(agent), source, *(texts.get(name, "") for name in names)])
+        for bound in ("chance", "memoryless", "clock"):
+            values = part.groupby("environment")[bound].first()
+            texts = ["unknown" if pd.isna(values[each]) else f"{values[each]:.3f}" for each in names]
+            rows.append([f"*{bound}*", "", *texts])
+        yield from _table(["agent", "learned from", *map(escaped, names)], rows)
+
+
+def _columns(environments: list[str]) -> list[list[str]]:
+    """Split the environments into tables. Levels of a problem stay in one."""
+    tables: list[list[str]] = [[]]
+    for _, same in groupby(environments, lambda name: re.sub(r"(Medium|Hard)?-v\d.*", "", name)):
+        levels = list(same)
+        if tables[-1] and len(tables[-1]) + len(levels) > MAX_COLUMNS:
+            tables.append([])
+        tables[-1] += levels
+    return tables
+
+
+def _result(row: Any) -> str:
+    text = _decimals(row.mean_return)
+    if pd.notna(row.memory_score):
+        text += f", **{_decimals(row.memory_score)}**"
+    if pd.notna(row.memory_score_low):
+        text += f" ({_decimals(row.memory_score_low)} to {_decimals(row.memory_score_high)})"
+    return text + _few_seeds(row.seeds)
+
+
+def _few_seeds(seeds: int) -> str:
+    return "" if seeds >= MIN_SEEDS else f", {seeds} seed{'' if seeds == 1 else 's'}"
+
+
+def _decimals(value: float) -> str:
+    return f"{round(value, 3) + 0.0:.3f}"  # no -0.000
+
+
+def _horizon_lines(table: pd.DataFrame) -> Iterator[str]:
+    if table.empty:
+        return
+    yield (
+        f"What is remembered: the largest size with a memory score of at least {HORIZON_SCORE}, at "
+        "all smaller sizes too. Median over seeds, and the range of the seeds. *Echo* and *recall* "
+        "are lags in time steps, *capacity* is symbols to copy. ≥: the largest that was tested."
+    )
+    yield ""
+    sections = [section for section in SWEEPS if (table.section == section).any()]
+    head = [
+        f"{section}, at most {'; '.join(budgets(table[table.section == section]))}"
+        for section in sections
+    ]
+    rows = []
+    for (agent, source), mine in table.groupby(["agent", "learns_from"], sort=False):
+        texts = {row.section: _horizon(row) for row in mine.itertuples()}
+        rows.append([escaped(agent), source, *(texts.get(each, "") for each in sections)])
+    yield from _table(["agent", "learned from", *head], rows)
+
+
+def _horizon(row: Any) -> str:
+    if pd.isna(row.horizon):
+        return "unknown"
+    at_least = "≥ " if row.horizon >= row.largest else ""
+    spread = "" if row.least == row.most else f" ({row.least:g} to {row.most:g})"
+    return f"{at_least}{row.horizon:g}{spread}{_few_seeds(row.seeds)}"

@@ -1,0 +1,267 @@
+"""The page of the report: one HTML file with its data, figures and scripts, without network."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import vl_convert
+
+from seqenvs.benchmark.report.figures import DASHES, SHAPES, THEMES, config
+from seqenvs.benchmark.report.finding import Finding, budgets
+from seqenvs.benchmark.report.reading import BOUNDS, LEARNS_FROM, SECTIONS, Results, dense, short
+from seqenvs.benchmark.results import HORIZON_SCORE, SOLVED_RETURN, SOLVED_SCORE
+from seqenvs.benchmark.statistics import METHOD, MIN_SEEDS
+
+FILES = Path(__file__).with_name("page")
+SCRIPTS = ("elements", "tables", "charts", "sections", "player")  # in the order of their use
+# How much the page may hold: bytes of JSON, or numbers.
+EPISODE_BYTES, CURVE_NUMBERS, ACCURACY_NUMBERS = 1_400_000, 150_000, 60_000
+MAX_POINTS, MIN_POINTS = 48, 6  # of a curve
+MAX_STEPS, MIN_STEPS = 120, 12  # of a row of accuracies
+
+
+def page(data: dict[str, Any], figures: Mapping[str, Any]) -> str:
+    """Return the page: its template with the style, the scripts and the data in it."""
+    scripts = "".join((FILES / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
+    parts = {
+        "STYLE": _colors() + (FILES / "page.css").read_text("utf-8"),
+        # None of these may end the script element that it stands in.
+        "VEGA": vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace(
+            "</script", "<\\/script"
+        ),
+        "DATA": dense(data).replace("<", "\\u003c"),
+        "FIGURES": dense(figures).replace("<", "\\u003c"),
+        "SCRIPT": f'"use strict";\n(() => {{\n{scripts}}})();\n',
+    }
+    template = (FILES / "page.html").read_text("utf-8")
+    return re.sub(r"\{\{([A-Z]+)\}\}", lambda match: parts[match[1]], template)
+
+
+def _colors() -> str:
+    """Return the colors of both themes as variables of the style."""
+
+    def rule(theme: str) -> str:
+        colors: dict[str, Any] = dict(THEMES[theme])
+        agents = {f"agent-{i}": color for i, color in enumerate(colors.pop("agents"))}
+        values = {**colors, **agents}.items()
+        return ":root {" + " ".join(f"--{name}: {value};" for name, value in values) + "}"
+
+    return f"{rule('light')}\n@media (prefers-color-scheme: dark) {{{rule('dark')}}}\n"
+
+
+def page_data(
+    results: Results, tables: Mapping[str, pd.DataFrame], finding: Finding
+) -> dict[str, Any]:
+    """Return all that the page shows besides the figures."""
+    thinned: list[str] = []
+    places = _places(results, thinned)
+    horizons = tables["horizons"]
+    return {
+        "agents": results.agents.to_dict("records"),
+        "bounds": BOUNDS,
+        "shapes": SHAPES,
+        "dashes": dict(zip(LEARNS_FROM.values(), DASHES, strict=True)),
+        "themes": {theme: config(theme) for theme in THEMES},
+        "colors": len(THEMES["light"]["agents"]),
+        "finding": {
+            "question": finding.question,
+            "answer": finding.answer,
+            "caption": finding.caption,
+        },
+        "words": {
+            "method": METHOD,
+            "seeds": MIN_SEEDS,
+            "horizon": HORIZON_SCORE,
+            "solved": SOLVED_SCORE,
+            "return": SOLVED_RETURN,
+        },
+        "tables": {
+            name: _split(tables[name])
+            for name in ("overall", "leaderboard", "horizons", "missing", "damaged")
+        },
+        "budgets": {
+            section: "; ".join(budgets(rows)) for section, rows in horizons.groupby("section")
+        }
+        if len(horizons)
+        else {},
+        "generalisation": list(dict.fromkeys(tables["generalisation"].environment)),
+        "places": places,
+        "notes": results.notes,
+        "thinned": thinned,
+        "facts": _facts(results, tables),
+        "provenance": _provenance(results),
+    }
+
+
+def _split(table: pd.DataFrame) -> dict[str, Any]:
+    """Return a table with its columns named once."""
+    rows = json.loads(table.to_json(orient="values", double_precision=4))
+    return {"columns": list(table.columns), "rows": rows}
+
+
+def _places(results: Results, thinned: list[str]) -> list[dict[str, Any]]:
+    """Return the curves, accuracies and episodes of all agents, by section and environment."""
+    runs = results.runs
+    keys = ["section", "environment", "agent"]
+    groups = {key: rows for key, rows in runs.groupby(keys, sort=False)}
+    points = int(np.clip(CURVE_NUMBERS / (8 * len(groups)), MIN_POINTS, MAX_POINTS))
+    if runs.curve.map(len).max() > points:
+        thinned.append(
+            f"Learning curves: at most {points} points each, evenly spread on the logarithmic axis."
+        )
+    steps = int(np.clip(ACCURACY_NUMBERS / len(groups), MIN_STEPS, MAX_STEPS))
+    if runs.accuracy.map(len).max() > steps:
+        thinned.append(
+            f"Accuracy by time step: at most {steps} columns. In longer episodes, each is the mean "
+            "of several time steps."
+        )
+    episodes = _choose_episodes(list(groups.values()), thinned)
+    places: dict[tuple[str, str], dict[str, Any]] = {}
+    for key, rows, chosen in zip(groups, groups.values(), episodes, strict=True):
+        section, environment, agent = key
+        bounds = rows[list(BOUNDS)].iloc[0]
+        place = places.setdefault(
+            (section, environment),
+            {"section": section, "environment": environment, "bounds": None, "agents": []},
+        )
+        if bounds.notna().all():
+            place["bounds"] = {name: short(float(bounds[name]), 6) for name in BOUNDS}
+        place["agents"].append(
+            {
+                "agent": agent,
+                "seesFuture": bool(rows.sees_future.any()),
+                "steps": _curve(rows.curve, 0, points),
+                "seconds": _curve(rows.curve, 1, points),
+                "accuracy": _accuracy(rows.accuracy, steps),
+                "episodes": chosen,
+            }
+        )
+    return [places[key] for key in sorted(places, key=lambda key: SECTIONS.index(key[0]))]
+
+
+def _curve(curves: pd.Series[Any], column: int, most: int) -> list[list[Any]] | None:
+    """Return steps or seconds, and the median, lowest and highest return over seeds there.
+
+    A run that has stopped keeps its last return.
+    """
+    known = [
+        curve[np.isfinite(curve[:, [column, 2]]).all(axis=1) & (curve[:, column] > 0)]
+        for curve in curves
+    ]
+    known = [curve for curve in known if len(curve)]
+    if not known:
+        return None
+    first, last = min(each[0, column] for each in known), max(each[-1, column] for each in known)
+    points = [last]
+    if last > first:
+        points = np.geomspace(first, last, min(most, max(map(len, known)))).tolist()
+    table = np.stack([np.interp(points, each[:, column], each[:, 2]) for each in known])
+    columns = (np.median(table, axis=0), table.min(axis=0), table.max(axis=0))
+    where = [float(f"{each:.3g}") for each in points]
+    return [short(where), *(short(values.tolist()) for values in columns)]
+
+
+def _accuracy(accuracies: pd.Series[Any], most: int) -> dict[str, Any]:
+    """Return the mean accuracy over seeds for each time step, or for columns of several."""
+    longest = max(map(len, accuracies))
+    width = max(1, -(-longest // most))
+    table = np.full((len(accuracies), -(-longest // width) * width), np.nan)
+    for row, values in zip(table, accuracies, strict=True):
+        row[: len(values)] = values
+    columns = table.reshape(len(table), -1, width)
+    due = np.isfinite(columns)
+    count = due.sum(axis=(0, 2))
+    total = np.where(due, columns, 0).sum(axis=(0, 2))
+    values = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    return {"width": width, "length": longest, "values": short(values.tolist())}
+
+
+def _choose_episodes(groups: list[pd.DataFrame], thinned: list[str]) -> list[dict[str, Any]]:
+    """Choose episodes for each agent by seed: the first of each, then others until it is enough."""
+
+    def turns() -> Iterator[tuple[int, int, list[str]]]:
+        for part in (slice(0, 1), slice(1, None)):
+            for i, rows in enumerate(groups):
+                yield i, rows.seed.iloc[0], rows.episodes.iloc[0][part]
+        for i, rows in enumerate(groups):
+            for seed, texts in zip(rows.seed.iloc[1:], rows.episodes.iloc[1:], strict=True):
+                yield i, seed, texts
+
+    chosen: list[dict[str, Any]] = [{} for _ in groups]
+    size = kept = total = 0
+    for i, seed, texts in turns():
+        for text in texts:
+            total += 1
+            if size + len(text) <= EPISODE_BYTES:
+                size += len(text)
+                kept += 1
+                chosen[i].setdefault(str(seed), []).append(json.loads(text))
+    if kept < total:
+        thinned.append(
+            f"Episodes: {kept:,} of {total:,} are in the page, the first of each agent before any "
+            "second one."
+        )
+    return chosen
+
+
+def _facts(results: Results, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return what the head of the page says, and how many results are missing or damaged."""
+    runs = results.runs
+    machines = runs.machine.unique()
+    facts = [
+        _plural(len(runs), "run"),
+        _plural(len(results.agents), "agent"),
+        _plural(runs.environment.nunique(), "environment"),
+        f"{_time(runs.seconds.sum())} of learning",
+        machines[0] if len(machines) == 1 else _plural(len(machines), "machine"),
+        f"last finished {_date(runs.finished.max())}",
+    ]
+    expected = results.expected.drop_duplicates("key")
+    missing = int((~expected.key.isin(runs.key)).sum())
+    lacking = [_plural(missing, "run") + " missing"] if missing else []
+    if len(results.damaged):
+        lacking.append(_plural(len(results.damaged), "damaged file"))
+    return {
+        "line": facts,
+        "lacking": lacking,
+        "expected": len(expected),
+        "missing": missing,
+    }
+
+
+def _provenance(results: Results) -> list[tuple[str, str]]:
+    runs = results.runs
+    first, last = runs.finished.min(), runs.finished.max()
+    versions = sorted(runs.versions.unique())
+    return [
+        ("Runs", f"{len(runs):,}"),
+        ("Finished", _date(last) if first == last else f"{_date(first)} to {_date(last)}"),
+        ("Processor time spent on learning", _time(runs.seconds.sum())),
+        ("Wall time of all runs, added up", _time(runs.wall_seconds.sum())),
+        ("Machines", "; ".join(sorted(runs.machine.unique()))),
+        *((f"Versions {i}" if len(versions) > 1 else "Versions", text) for i, text in enumerate(versions, 1)),
+        ("Statistics", METHOD),
+        ("Page made", _date(datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))),
+    ]
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def _time(seconds: float) -> str:
+    for limit, unit, word in ((60, 1, "s"), (3600, 60, "min"), (np.inf, 3600, "h")):
+        if seconds < limit:
+            break
+    return f"{seconds / unit:.3g} {word}" if seconds / unit < 1000 else f"{seconds / unit:,.0f} {word}"
+
+
+def _date(text: str) -> str:
+    return text.replace("T", " ").replace("Z", " UTC") or "unknown"

@@ -1,0 +1,312 @@
+"""Read the results in the folder of a benchmark into one table with a row for each job."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seqenvs.benchmark.jobs import Job, environment_name
+from seqenvs.benchmark.results import (
+    Episode,
+    JobResult,
+    ResultError,
+    is_solved,
+    read_result,
+    result_paths,
+)
+from seqenvs.benchmark.suites import CAPACITY as COPY_ID
+from seqenvs.benchmark.suites import HORIZONS, Suite, SuiteError, read_suite
+
+MATRIX, ECHO, RECALL, CAPACITY, GENERALISATION = (
+    "Leaderboard",
+    "Memory horizon: echo",
+    "Memory horizon: recall",
+    "Capacity",
+    "Generalisation",
+)
+SECTIONS = (MATRIX, ECHO, RECALL, CAPACITY, GENERALISATION)
+SWEEPS = {ECHO: "echo", RECALL: "recall", CAPACITY: "copy"}  # section: problem of the suite
+BOUNDS = ("chance", "memoryless", "clock", "optimum")
+LEARNS_FROM = {"rewards": "rewards", "answers": "right answers", "unknown": "unknown"}
+
+
+@dataclass
+class Results:
+    """What the folder of a benchmark holds.
+
+    Attributes:
+        runs: One row for each job result. Besides numbers and names, it holds ``accuracy`` (T,),
+            ``curve`` (points, 3), ``at_lengths`` (pairs of a length and a memory score) and
+            ``episodes`` (JSON).
+        shown: The runs, once for each section of the report that they belong to.
+        expected: One row for each job and section of the suite; empty where it is not known.
+        damaged: One row for each file that cannot be read, with the reason.
+        notes: Remarks for the reader of the report.
+    """
+
+    runs: pd.DataFrame
+    shown: pd.DataFrame
+    expected: pd.DataFrame
+    damaged: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+
+    def section(self, name: str) -> pd.DataFrame:
+        """Return the runs of a section."""
+        return self.shown[self.shown.section == name]
+
+    @property
+    def agents(self) -> pd.DataFrame:
+        """The agents in the order of the report: ``agent`` and ``learns_from``."""
+        return self.runs[["agent", "learns_from"]].drop_duplicates(ignore_index=True)
+
+
+def read_folder(folder: Path) -> Results:
+    """Read all results in the folder of a benchmark, and the suite that was run.
+
+    Raises:
+        ResultError: The folder holds no result that can be read.
+    """
+    rows, jobs, damaged = [], [], []
+    for path in result_paths(folder):
+        try:
+            result = read_result(path)
+            rows.append(_row(result))
+            jobs.append(result.job)
+        except ResultError as error:
+            damaged.append((path.name, str(error).removeprefix(f"{path} is damaged: ")))
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+            damaged.append((path.name, f"{type(error).__name__}: {error}"))
+    damaged += [
+        (f"damaged/{path.name}", "moved here by the benchmark, which runs its job again")
+        for path in sorted((folder / "damaged").glob("[!.]*.json"))
+    ]
+    if not rows:
+        broken = f", {len(damaged)} of them damaged" if damaged else ""
+        raise ResultError(
+            f"{folder} holds no result to report{broken}: give the folder that "
+            "'seqenvs benchmark' wrote"
+        )
+    notes = []
+    suite = None
+    path = folder / "suite.json"
+    try:
+        suite = read_suite(str(path)) if path.is_file() else None
+    except SuiteError as error:
+        damaged.append((path.name, str(error)))
+    if suite is None:
+        notes.append("The folder has no suite.json: which results are missing is not known.")
+    expected = pd.DataFrame(
+        _expected(suite) if suite else [],
+        columns=["section", "group", "key", "environment", "agent", "seed", "size"],
+    )
+    runs = pd.DataFrame(rows)
+    others = int((~runs["group"].isin(expected["group"])).sum())
+    if suite is not None and others:
+        notes.append(
+            f"The settings of {others:,} results are not in the suite; they are shown, too."
+        )
+    runs, shown = _arrange(runs, jobs, expected)
+    return Results(runs, shown, expected, pd.DataFrame(damaged, columns=["file", "reason"]), notes)
+
+
+def _row(result: JobResult) -> dict[str, Any]:
+    """Keep what the report needs of a result. Values of a wrong kind raise."""
+    job, reached = result.job, result.evaluation
+    bounds = {name: reached.bounds[name] for name in BOUNDS} if reached.bounds else {}
+    accuracy = np.array(reached.accuracy, np.float32)  # NaN where no answer is due
+    if accuracy.ndim != 1:
+        raise ValueError(f"accuracy must be a list of numbers, got {reached.accuracy!r}")
+    return {
+        "key": job.key,
+        "group": _group(job),
+        "environment": environment_name(job.id, job.kwargs),
+        "agent": job.agent,
+        "learns_from": LEARNS_FROM[result.learns_from],
+        "seed": job.seed,
+        "mean_return": _finite(reached.mean_return),
+        "memory_score": _finite(reached.memory_score, optional=True),
+        "success_rate": _finite(reached.success_rate),
+        "solved": is_solved(reached.memory_score, reached.mean_return),
+        **{name: _finite(bounds.get(name), optional=True) for name in BOUNDS},
+        "steps": int(result.steps),
+        "seconds": _finite(result.seconds),
+        "wall_seconds": _finite(result.wall_seconds),
+        "budget_steps": _finite(job.steps, optional=True),
+        "budget_seconds": _finite(job.seconds, optional=True),
+        "length": _finite_int(job.kwargs.get("length")),
+        "sees_future": bool(reached.sees_future),
+        "finished": result.finished,
+        "machine": result.machine,
+        "versions": ", ".join(f"{name} {text}" for name, text in result.versions.items()),
+        "accuracy": accuracy,
+        "curve": np.array(result.curve, float).reshape(-1, 4)[:, :3],
+        "at_lengths": [
+            (int(each.length), _finite(each.memory_score, optional=True))
+            for each in result.generalisation
+        ],
+        "episodes": [dense(_episode(each)) for each in result.episodes],
+    }
+
+
+def _finite(value: float | None, optional: bool = False) -> float:
+    """Return the number; NaN for None, if it is optional."""
+    if value is None and optional:
+        return math.nan
+    if value is None or not math.isfinite(value):
+        raise ValueError(f"a number must be finite, got {value!r}")
+    return float(value)
+
+
+def _finite_int(value: Any) -> float:
+    """Return an int as a number, anything else as NaN."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else math.nan
+
+
+def _episode(episode: Episode) -> list[Any]:
+    """Return what the page keeps: inputs, targets, due, answers, confidence, scores."""
+    due = "".join("1" if each else "0" for each in episode.due)
+    inputs, *others = (
+        [short(value) for value in column]
+        for column in (
+            episode.inputs,
+            episode.targets,
+            episode.answers,
+            episode.confidence,
+            episode.scores,
+        )
+    )
+    # Where no answer is due, the page shows none.
+    targets, answers, confidence, scores = (
+        [value if flag == "1" else 0 for value, flag in zip(column, due, strict=True)]
+        for column in others
+    )
+    return [inputs, targets, due, answers, confidence, scores]
+
+
+def short(value: Any, digits: int = 3) -> Any:
+    """Round numbers, in lists too. A number that is not finite becomes None."""
+    if isinstance(value, list):
+        return [short(each, digits) for each in value]
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        value = round(float(value), digits)
+        return int(value) if value == int(value) else value
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    raise TypeError(f"an episode must hold numbers, text and lists of them, got {value!r}")
+
+
+def dense(value: Any) -> str:
+    """Return JSON without spaces."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _group(job: Job) -> str:
+    """Return what the jobs that differ by their seed alone have in common."""
+    return replace(job, seed=0).key
+
+
+def _expected(suite: Suite) -> Iterator[tuple[Any, ...]]:
+    """Yield a row of `Results.expected` for each job of a suite, in the order of the sections."""
+
+    def rows(section: str, jobs: list[Job], size: int | None = None) -> Iterator[tuple[Any, ...]]:
+        for job in jobs:
+            name = environment_name(job.id, job.kwargs)
+            yield section, _group(job), job.key, name, job.agent, job.seed, size
+
+    for row in suite.matrix_rows():
+        yield from rows(MATRIX, row.jobs)
+    for sweep in (*suite.horizon_sweeps(), *suite.capacity_sweeps()):
+        section = next(name for name, problem in SWEEPS.items() if problem == sweep.problem)
+        for size, jobs in sweep.points.items():
+            yield from rows(section, jobs, size)
+    for row in suite.generalisation_rows():
+        yield from rows(GENERALISATION, row.jobs)
+
+
+def _guess(job: Job) -> tuple[str, int | None]:
+    """Return the section and the size of a job that is in no suite, by its settings."""
+    length = job.kwargs.get("length")
+    if job.lengths:
+        return GENERALISATION, None
+    if isinstance(length, int):
+        if job.id == COPY_ID and list(job.kwargs) == ["length"]:
+            return CAPACITY, length
+        for section, lag in ((ECHO, job.kwargs.get("lag")), (RECALL, length - 2)):
+            id, parameters = HORIZONS[SWEEPS[section]]
+            if job.id == id and isinstance(lag, int) and job.kwargs == parameters(lag):
+                return section, lag
+    return MATRIX, None
+
+
+def _arrange(
+    runs: pd.DataFrame, jobs: list[Job], expected: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give each run its section, its size and the agent's short name, and order all runs."""
+    places: dict[str, list[tuple[str, int | None]]] = defaultdict(list)
+    first = expected.drop_duplicates(["section", "group"])
+    for section, group, size in zip(first.section, first["group"], first["size"], strict=True):
+        places[group].append((section, size))
+    where = [places.get(group) or [_guess(job)] for group, job in zip(runs["group"], jobs, strict=True)]
+    runs["section"] = [min(each, key=lambda place: SECTIONS.index(place[0]))[0] for each in where]
+    runs["agent"] = _names(runs, jobs)
+    ranks = {group: rank for rank, group in enumerate(places)}
+    runs["rank"] = [ranks.get(group, len(ranks)) for group in runs["group"]]
+    runs["where"] = where
+    runs = runs.sort_values(["rank", "environment", "agent", "seed"], ignore_index=True)
+    shown = runs.drop(columns="section").explode("where", ignore_index=True)
+    shown["section"] = shown["where"].str[0]
+    shown["size"] = pd.to_numeric(shown["where"].str[1])
+    drop = ["rank", "where"]
+    return runs.drop(columns=drop), shown.drop(columns=drop)
+
+
+def _names(runs: pd.DataFrame, jobs: list[Job]) -> list[str]:
+    """Return the agents' names in the report.
+
+    A name is the class without its module. What is needed to tell two agents apart is added: the
+    module, what it learned from, and the settings that differ.
+    """
+    shorts = {agent: agent.rpartition(":")[2] or agent for agent in runs.agent.unique()}
+    counts = Counter(shorts.values())
+    sources = runs.groupby("agent").learns_from.nunique()
+    places: list[tuple[str, ...]] = [
+        # All sizes of a sweep are one line of a chart.
+        (section, "" if section in SWEEPS else environment, agent, learns_from)
+        for section, environment, agent, learns_from in zip(
+            runs.section, runs.environment, runs.agent, runs.learns_from, strict=True
+        )
+    ]
+    settings = [
+        {**job.options, "steps": job.steps, "seconds": job.seconds, "evaluated at": job.lengths}
+        for job in jobs
+    ]
+    alike: dict[tuple[str, ...], dict[str, dict[str, Any]]] = defaultdict(dict)
+    for place, values in zip(places, settings, strict=True):
+        alike[place][dense(values)] = values
+    differ = {
+        place: [
+            name
+            for name in dict.fromkeys(name for values in each.values() for name in values)
+            if len({dense(values.get(name)) for values in each.values()}) > 1
+        ]
+        for place, each in alike.items()
+    }
+    names = []
+    for place, values in zip(places, settings, strict=True):
+        *_, agent, learns_from = place
+        told = [f"{name}={values.get(name)}" for name in differ[place]]
+        if sources[agent] > 1:
+            told.append(f"from {learns_from}")
+        name = shorts[agent] if counts[shorts[agent]] == 1 else agent
+        names.append(f"{name} ({', '.join(told)})" if told else name)
+    return names

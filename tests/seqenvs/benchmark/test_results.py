@@ -1,0 +1,116 @@
+"""Jobs and the files of their results."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from seqenvs.benchmark.results import (
+    MAX_POINTS,
+    ResultError,
+    read_result,
+    read_results,
+    read_table,
+    result_path,
+    thin,
+    write_result,
+    write_table,
+)
+from seqenvs.evaluation import Episode
+from tests.seqenvs.benchmark.agents import fake_run, job_of
+
+EPISODE = Episode([1], [0], [False], [3], [None], [None])
+
+
+@pytest.fixture
+def result(tmp_path):
+    return replace(fake_run(job_of(), tmp_path), episodes=[EPISODE])
+
+
+def test_the_key_depends_on_every_field():
+    job = job_of(kwargs={"length": (3, 5)})
+    assert job == job_of(kwargs={"length": [3, 5]})
+    others = {"id": "SeqCopy-v0", "kwargs": {}, "agent": "a:B", "options": {"hidden": 8}}
+    others |= {"seed": 1, "steps": 401, "seconds": 1.5, "lengths": [7]}
+    keys = {replace(job, **{name: value}).key for name, value in others.items()}
+    assert len(keys | {job.key}) == 1 + len(others)
+    assert job_of().key == "015da2e17f0eb454"  # existing files must be found again
+    assert job_of(kwargs={"lag": 2}, agent="a:B").name == "SeqEcho-v0 lag=2  a:B  seed 0"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"steps": None}, "steps or seconds must be given"),
+        ({"steps": 0}, "steps must be an int at least 1, got 0"),
+        ({"seconds": 0}, "seconds must be above 0, got 0"),
+        ({"seed": -1}, "seed must be an int at least 0, got -1"),
+        ({"kwargs": {"length": 1j}}, r"kwargs must be JSON-able, got .*complex"),
+    ],
+)
+def test_a_wrong_job_is_refused(given, said):
+    with pytest.raises(ValueError, match=said):
+        job_of(**given)
+
+
+def test_a_result_is_read_as_it_was_written(result, tmp_path):
+    path = write_result(tmp_path, result)
+    assert path == result_path(tmp_path, result.job)
+    assert read_result(path) == result
+    (path.parent / f".{path.name}").write_text("half")  # the writing process was killed
+    assert read_results(tmp_path) == ([result], [])
+    write_table(tmp_path / "results.json", [result])
+    assert read_table(tmp_path / "results.json") == [replace(result, finished="")]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda text: text[:100], "Unterminated string|Expecting"),
+        (lambda text: "[]", "must hold an object, got list"),
+        (lambda text: "{}", "'job' is missing"),
+        (lambda text: text.replace('"seed": ', '"seed": 7'), "its job is"),
+        (lambda text: text.replace('"curve": [[', '"curve": [[1, '), "must have four numbers"),
+        (lambda text: text.replace('"machine": "', '"machine": 7, "x": "'), "'machine' must be"),
+        (lambda text: text.replace('"due": [', '"due": [true, '), "must have the same length"),
+        (lambda text: text.replace('"success_rate"', '"rate"'), "success_rate|unexpected"),
+        (lambda text: text.replace('"rewards"', '"books"'), "learns_from must be one of"),
+    ],
+)
+def test_a_damaged_file_is_named(result, tmp_path, damage, said):
+    path = write_result(tmp_path, result)
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(ResultError, match=rf"{path.name} is damaged: .*({said})"):
+        read_result(path)
+    assert read_results(tmp_path) == ([], [path])
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[1]", b"\xff", b"null"])
+def test_a_damaged_table_is_named(tmp_path, damage):
+    path = tmp_path / "results.json"
+    path.write_bytes(damage)
+    with pytest.raises(ResultError, match=r"results\.json is damaged"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("score", "mean", "solved"),
+    [(0.9, 0.5, True), (0.8999, 1.0, False), (None, 0.99, True), (None, 0.9899, False)],
+)
+def test_what_counts_as_solved(result, score, mean, solved):
+    reached = replace(result.evaluation, memory_score=score, mean_return=mean)
+    result = replace(result, evaluation=reached)
+    assert result.solved is solved
+    assert ("memory" in result.line) is (score is not None)
+
+
+@pytest.mark.parametrize("size", [0, 1, MAX_POINTS, MAX_POINTS + 1, 5000])
+def test_a_long_curve_is_thinned(size):
+    curve = [[i, 0.0, 0.0, None] for i in range(size)]
+    thinned = thin(curve)
+    steps = [point[0] for point in thinned]
+    assert len(steps) == min(size, MAX_POINTS) and steps == sorted(set(steps))
+    assert thinned[:1] == curve[:1] and thinned[-1:] == curve[-1:]
+    json.dumps(thinned)

@@ -1,0 +1,303 @@
+"""Agents play episodes, are measured, and are recorded."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from itertools import islice
+
+import gymnasium
+import numpy as np
+import pytest
+
+import seqenvs
+import seqenvs.cli
+from seqenvs import Oracle, evaluate
+from seqenvs.evaluation import (
+    Evaluation,
+    RandomAgent,
+    near_bound,
+    play,
+    record_episodes,
+    sample_batches,
+)
+from seqenvs.registration import IDS
+from seqenvs.task import find_task
+from tests.third_party import Cheat, Constant, Whole
+
+VARIABLE = {"length": [2, 9]}
+
+
+def oracle_of(id, **kwargs):
+    return Oracle.of(gymnasium.make(id, **kwargs))
+
+
+def everything(steps, env):
+    """The steps of each episode, put together from those of all sub-environments."""
+    found = {}
+    for step in steps:
+        for k in range(env.num_envs):
+            found.setdefault(int(step.episode[k]), []).append(
+                {name: getattr(step, name)[k] for name in ("time", "due", "ended", "active")}
+            )
+    return found
+
+
+# play
+
+
+def test_the_episodes_that_count_are_the_first_to_begin():
+    env = find_task("SeqEcho-v0", VARIABLE).vector_env(3)
+    agent = Constant()
+    found = everything(play(agent, env, episodes=10, seed=1), env)
+    lengths = [len(found[k]) for k in range(10)]
+    assert len(set(lengths)) > 3
+    batch = next(seqenvs.batches("SeqEcho-v0", 10, seed=1, **VARIABLE))
+    assert lengths == [int(np.flatnonzero(mask)[-1]) + 1 for mask in batch.mask]
+    for number, steps in found.items():
+        assert [step["time"] for step in steps] == list(range(len(steps)))
+        assert all(step["active"] == (number < 10) for step in steps)
+        assert not any(step["ended"] for step in steps[:-1])
+    assert all(found[number][-1]["ended"] for number in range(10))
+    starts = sum(start.sum() for _, start, _ in agent.calls)
+    assert starts == len(found)
+
+
+def test_states_and_episode_starts_are_passed_on():
+    agent = Constant()
+    evaluate(agent, "SeqEcho-v0", length=5, episodes=6, deterministic=False)
+    assert [state for state, _, _ in agent.calls] == [None, 1, 2, 3, 4]
+    assert [bool(starts.all()) for _, starts, _ in agent.calls] == [True] + 4 * [False]
+    assert not any(deterministic for _, _, deterministic in agent.calls)
+
+
+def test_play_leaves_the_last_episode_as_it_ended_and_goes_on_without_a_number():
+    env = find_task("SeqEcho-v0", {"length": 3}).vector_env(2)
+    steps = list(play(Constant(), env, episodes=2, seed=0))
+    assert len(steps) == 3 and steps[-1].ended.all()
+    assert (steps[-1].next_observation == 0).all()  # blank
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(np.zeros(2, np.int64))
+    assert len(list(islice(play(Constant(), env), 100))) == 100
+
+
+def test_play_needs_autoreset_to_be_disabled():
+    env = gymnasium.make_vec("SeqEcho-v0", num_envs=2)
+    with pytest.raises(ValueError, match=r"env must have autoreset_mode 'Disabled', got .*NEXT"):
+        next(play(Constant(), env))
+
+
+# sample_batches
+
+
+@pytest.mark.parametrize(
+    ("id", "kwargs"),
+    [(id, {}) for id in IDS] + [("SeqEcho-v0", {"encoding": "index", **VARIABLE})],
+)
+def test_playing_gives_the_batches_of_the_data_set(id, kwargs):
+    task = find_task(id, kwargs)
+    pairs = zip(
+        sample_batches(task, 5, seed=7, play_env=True),
+        sample_batches(task, 5, seed=7),
+        strict=False,
+    )
+    for one, other in islice(pairs, 3):
+        for array, same in zip(one, other, strict=True):
+            assert array.dtype == same.dtype
+            np.testing.assert_array_equal(array, same)
+
+
+def test_a_third_party_environment_gives_batches():
+    task = find_task("Cued-v0", {})
+    lengths = []
+    for X, y, mask in islice(sample_batches(task, 8, seed=0), 20):  # noqa: N806
+        last = mask.argmax(1)
+        assert (mask.sum(1) == 1).all() and X.shape[1] == last.max() + 1
+        sample = np.arange(8)
+        assert (y[sample, last] == X[:, 0].argmax(-1)).all() and not y[~mask].any()
+        after = np.arange(X.shape[1]) > last[:, None]
+        assert (X[after].argmax(-1) == 4).all()  # the final observation is repeated
+        lengths += (last + 1).tolist()
+    assert abs(np.mean(lengths) - 3) < 0.2  # lengths 2, 3 and 4 are equally likely
+
+
+def test_what_stops_reporting_is_named():
+    task = find_task("Cued-v0", {})
+    broken = replace(task, kwargs={"fault": "nothing"})
+    with pytest.raises(KeyError, match="env must report 'target' in the info of each step"):
+        next(sample_batches(broken, 2, seed=0))
+    for arguments, message in (((0, 0), "batch_size must be an int"), ((1, -1), "seed must be")):
+        with pytest.raises(ValueError, match=message):
+            sample_batches(task, arguments[0], seed=arguments[1])
+
+
+# evaluate
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_the_oracle_evaluates_to_exactly_one(id):
+    evaluation = evaluate(oracle_of(id), id, episodes=7)
+    assert evaluation.mean_return == evaluation.success_rate == 1.0
+    assert evaluation.standard_error == 0.0
+    assert set(evaluation.accuracy) <= {None, 1.0}
+    assert evaluation.memory_score in (None, 1.0)
+    assert (evaluation.memory_score is None) == bool(evaluation.no_memory_score)
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [{"encoding": "index"}, {"encoding": "normalized"}, {"extras": ["time_step"], "stack_size": 2}],
+)
+def test_every_kind_of_observation_is_played(kwargs):
+    kwargs |= {"length": [3, 8], "lag": 2}
+    evaluation = evaluate(oracle_of("SeqEcho-v0", **kwargs), "SeqEcho-v0", episodes=20, **kwargs)
+    assert evaluation.mean_return == 1.0
+    assert (evaluation.memory_score is None) == ("stack_size" in kwargs)
+
+
+def test_an_evaluation_is_of_the_episodes_that_were_asked_for():
+    first = evaluate(Constant(), "SeqEcho-v0", episodes=1001, **VARIABLE)
+    assert first == evaluate(Constant(), "SeqEcho-v0", episodes=1001, **VARIABLE)
+    assert first != evaluate(Constant(), "SeqEcho-v0", episodes=1001, seed=3, **VARIABLE)
+    _, y, mask = next(seqenvs.batches("SeqEcho-v0", 1001, seed=first.seed, **VARIABLE))
+    returns = ((y == 0) & mask).sum(1) / mask.sum(1)
+    assert first.mean_return == pytest.approx(returns.mean(), abs=1e-12)
+    assert first.success_rate == (returns == 1).mean()
+    expected = [
+        float((y[:, t] == 0)[mask[:, t]].mean()) if mask[:, t].any() else None for t in range(9)
+    ]
+    assert first.accuracy == [None, *(pytest.approx(value) for value in expected[1:])]
+
+
+def test_a_third_party_environment_is_measured_by_its_answers():
+    for agent in (Cheat(), Whole()):
+        found = evaluate(agent, "Cued-v0", episodes=300)
+        assert (found.mean_return, found.success_rate) == (1.0, 1.0)
+        assert found.sees_future == isinstance(agent, Whole)
+        assert found.accuracy[0] is None and found.accuracy[1:] == [1.0, 1.0, 1.0]
+        assert found.bounds is None and found.memory_score is None
+        assert "memory score  none: the bounds of this environment are not known" in found.report()
+    found = evaluate(Constant(), "Cued-v0", episodes=2000)
+    assert abs(found.mean_return - 0.25) < 0.04 and found.mean_return == found.success_rate
+    assert evaluate(Cheat(), "Cued-v0", sight="picture", episodes=9).mean_return == 1.0
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "policy", "id", "kwargs"),
+    [
+        ("stable_baselines3", "PPO", "MlpPolicy", "SeqEcho-v0", {"lag": 2}),
+        ("sb3_contrib", "RecurrentPPO", "MlpLstmPolicy", "SeqEcho-v0", VARIABLE),
+        ("sb3_contrib", "RecurrentPPO", "MlpLstmPolicy", "SeqCopy-v0", {"framing": "many_to_one"}),
+        ("sb3_contrib", "QRDQN", "MlpPolicy", "SeqEcho-v0", {"encoding": "index"}),
+        ("stable_baselines3", "PPO", "MlpPolicy", "SeqNext-v0", {}),
+    ],
+)
+def test_models_of_stable_baselines3_are_taken_as_they_are(
+    package, name, policy, id, kwargs, tmp_path, capsys
+):
+    algorithm = getattr(pytest.importorskip(package), name)
+    options = {"buffer_size": 100} if name == "QRDQN" else {}
+    model = algorithm(policy, gymnasium.make(id, **kwargs), seed=0, device="cpu", **options)
+    found = evaluate(model, id, episodes=100, **kwargs)
+    assert 0 <= found.mean_return < 0.9
+    path = tmp_path / "model.zip"
+    model.save(path)
+    settings = [f"--set={key}={value}" for key, value in kwargs.items()]
+    arguments = [str(path), "--id", id, *settings, "--episodes", "100", "--json", "--trust"]
+    assert seqenvs.cli.main(["evaluate", *arguments]) == 0
+    assert Evaluation(**json.loads(capsys.readouterr().out)) == found
+    other = {"SeqEcho-v0": "SeqClassify-v0"}.get(id, "SeqEcho-v0")
+    assert seqenvs.cli.main(["evaluate", str(path), "--id", other, "--trust"]) == 2
+    assert f"cannot play {other}: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("agent", "id", "given", "error", "message"),
+    [
+        (Constant, "SeqEcho-v0", {}, TypeError, r"agent must be an object that has predict\(\)"),
+        (object(), "SeqEcho-v0", {}, TypeError, r"agent must be an object that has predict\(\)"),
+        (Constant(), "SeqEcho-v0", {"episodes": 0}, ValueError, "episodes must be an int at least"),
+        (Constant(), "SeqEcho-v0", {"seed": -1}, ValueError, "seed must be an int at least 0"),
+        (Constant(), "SeqEcho-v0", {"lagg": 1}, TypeError, "did you mean 'lag'"),
+        (Constant(), "SeqEko-v0", {}, gymnasium.error.NameNotFound, "SeqEko"),
+        (Constant(), "CartPole-v1", {}, TypeError, "reports 'target' and 'due'"),
+    ],
+)
+def test_wrong_arguments_of_evaluate(agent, id, given, error, message):
+    with pytest.raises(error, match=message):
+        evaluate(agent, id, **given)
+
+
+def test_progress_needs_a_terminal_and_tqdm(monkeypatch, capsys):
+    expected = evaluate(Constant(), "SeqEcho-v0", episodes=3, progress=True)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert evaluate(Constant(), "SeqEcho-v0", episodes=3, progress=True) == expected
+    assert capsys.readouterr().err == ""
+
+
+def test_a_report_fits_a_terminal_and_names_the_bound_that_was_reached():
+    found = evaluate(Constant(), "SeqEchoHard-v0", num_symbols=10, episodes=500)
+    report = found.report()
+    assert all(len(line) <= 80 for line in report.splitlines()) and "500 episodes" in report
+    assert f"mean return   {found.mean_return:.4f}, standard error" in report
+    assert ", which is the memoryless bound" in report
+    assert near_bound(seqenvs.Bounds(0.1, 0.2, 0.3), 0.299, 0.001) == ", which is the clock bound"
+    assert near_bound(seqenvs.Bounds(0.1, 0.2, 0.3), 0.25, 0.001) == ""
+    assert Evaluation(**json.loads(found.to_json())) == found
+
+
+# record_episodes
+
+
+@pytest.mark.parametrize(
+    ("id", "kwargs"),
+    [
+        ("SeqCopy-v0", {"length": [2, 4]}),
+        ("SeqCopy-v0", {"length": 3, "framing": "many_to_one"}),
+        ("SeqNext-v0", {"framing": "many_to_one"}),
+        ("SeqClassify-v0", {"extras": ["time_step"], "stack_size": 2}),
+    ],
+)
+def test_recorded_episodes_are_plain_data(id, kwargs):
+    for episode in record_episodes(oracle_of(id, **kwargs), id, kwargs):
+        json.dumps(vars(episode), allow_nan=False)
+        due = [score for score in episode.scores if score is not None]
+        assert due == pytest.approx([1.0] * sum(episode.due), abs=1e-6)
+        if id == "SeqCopy-v0" and "framing" not in kwargs:
+            half = len(episode.inputs) // 2
+            assert episode.inputs[half:] == [None] * half  # blanks
+
+
+def test_recorded_episodes_are_the_same_for_all_agents():
+    agents = Cheat(), Constant(), Whole()
+    for a, b, c in zip(*(record_episodes(agent, "Cued-v0", {}) for agent in agents), strict=True):
+        assert a.inputs == b.inputs == c.inputs and a.targets == b.targets == c.targets
+        assert a.due == [*[False] * (len(a.due) - 1), True] and a.scores[-1] == c.scores[-1] == 1.0
+        assert a.scores[:-1] == [None] * (len(a.due) - 1) and a.answers[-1] == a.targets[-1]
+        assert sum(a.inputs[0]) == 1 and len(a.inputs[0]) == 6
+    picture = record_episodes(Constant(), "Cued-v0", {"sight": "picture"})
+    assert picture[0].inputs[0] == "3 x 2 x 7 numbers"
+
+
+def test_the_confidence_of_an_agent_is_recorded():
+    class Confident(Constant):
+        def predict_with_confidence(self, observation, state, episode_start):
+            actions, state = self.predict(observation, state, episode_start)
+            return actions, np.linspace(0.1, 0.4, len(actions)), state
+
+    class ConfidentWhole(Whole):
+        def answer_with_confidence(self, observations):
+            return self.answer(observations), np.full(observations.shape[:2], 1 / 3)
+
+    for k, episode in enumerate(record_episodes(Confident(), "SeqEcho-v0", {})):
+        assert episode.confidence == [round(0.1 * (k + 1), 6)] * 10
+    for episode in record_episodes(ConfidentWhole(), "SeqEcho-v0", {}):
+        assert episode.confidence == [0.333333] * 10
+    assert record_episodes(Constant(), "SeqEcho-v0", {})[0].confidence == [None] * 10
+
+
+def test_random_agents_are_seeded():
+    env = find_task("SeqEcho-v0", {}).vector_env(4)
+    actions = [RandomAgent(env, seed).predict(None)[0].tolist() for seed in (0, 0, 1)]
+    assert actions[0] == actions[1] != actions[2]
