@@ -99,7 +99,7 @@ def test_the_first_problem_shows_the_tutorials_sequence() -> None:
 @pytest.mark.parametrize("id", IDS)
 def test_contract_of_every_id(id: str) -> None:
     problem = gymnasium.make(id).unwrapped.problem
-    check_problem(problem, episodes=16)
+    check_problem(problem, episodes=16 if problem.num_steps[1] < 40 else 3)
 
 
 @pytest.mark.parametrize("problem", VARIANTS, ids=str)
