@@ -1,10 +1,16 @@
-"""Problems with every framing and kind of parameter, for tests beyond the table of ids."""
+"""What tests are parametrized with: ids, and problems with every framing and kind of parameter."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
+from seqenvs.registration import IDS
+
+# The easiest id of each problem; the other ids run under `full`.
+_easiest = {problem: id for id, (problem, parameters) in IDS.items() if not parameters}.values()
+EACH_ID = [pytest.param(id, marks=() if id in _easiest else pytest.mark.full) for id in IDS]
 
 _rng = np.random.default_rng(0)
 _levels = _rng.integers(0, 4, (20, 7, 3)) / 4
