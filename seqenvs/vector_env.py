@@ -197,6 +197,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             self._all_correct &= right if due is True else right >= due  # right, or not due
         success = None
         if ends:
+            if len(last) < self.num_envs:
+                last = np.broadcast_to(last, self.num_envs)
             success = last & self._all_correct
             self._all_correct |= last
         if self.render_mode is not None:
@@ -350,7 +352,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             steps = min(steps, max(0, buffer.steps_to_end()) + 1)
         rows = buffer.peek_up_to(steps)
         info_due, active, terminated = self._flags(rows)
-        due, weight = rows.due, rows.reward_weight
+        due, weight, ends = rows.due, rows.reward_weight, rows.last.any(axis=1).tolist()
         if due.shape[1] == 1:  # Python's numbers are faster than arrays of one
             due, weight = due[:, 0].tolist(), weight[:, 0].tolist()
         self._observations = list(self.encode(rows.inputs))
@@ -359,8 +361,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 rows.targets.astype(self._action_dtype),
                 due,
                 weight,
-                np.broadcast_to(rows.last, terminated.shape),
-                rows.last.any(axis=1).tolist(),
+                rows.last,
+                ends,
                 info_due,
                 active,
                 terminated,
