@@ -6,11 +6,10 @@ Statistical Precipice" (NeurIPS 2021), https://arxiv.org/abs/2108.13264, compute
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import bootstrap, trim_mean
 
 from seqenvs.benchmark.results import HORIZON_SCORE
@@ -23,32 +22,22 @@ METHOD = (
     f"(scipy.stats.bootstrap, {RESAMPLES:,} resamples)"
 )
 
-Statistic = Callable[..., Any]
-
 
 def interquartile_mean(values: Any, axis: int = -1) -> Any:
-    """Return the mean of the values without the lowest and the highest quarter.
+    """Return the mean without the lowest and the highest quarter of the values.
 
     Of fewer than four values, none is left out.
-
-    Args:
-        values: Numbers of any shape.
-        axis: The axis to reduce.
     """
     return trim_mean(values, 0.25, axis=axis)
 
 
-def interval(
-    *strata: Sequence[float], statistic: Statistic = interquartile_mean
-) -> tuple[float, float] | None:
-    """Return a bootstrap interval of a statistic over seeds.
+def interval(*strata: Sequence[float]) -> tuple[float, float] | None:
+    """Return the bootstrap interval of the interquartile mean of all values.
 
-    Each stratum is resampled by itself. The statistic is that of all values together. The result
-    is the same at every call.
+    Each stratum is resampled by itself. The result is the same at every call.
 
     Args:
         *strata: For each environment, one value for each seed.
-        statistic: A function of an array and an ``axis``.
 
     Returns:
         The lower and the upper end; None if a stratum has fewer than `MIN_SEEDS` values.
@@ -56,15 +45,11 @@ def interval(
     if not strata or min(map(len, strata)) < MIN_SEEDS:
         return None
     if all(min(values) == max(values) for values in strata):
-        known = float(statistic(np.concatenate(strata), axis=-1))
+        known = float(interquartile_mean(np.concatenate(strata)))
         return known, known
-
-    def pooled(*samples: NDArray[Any], axis: int) -> Any:
-        return statistic(np.concatenate(samples, axis=axis), axis=axis)
-
     found = bootstrap(
         [np.asarray(values, float) for values in strata],
-        pooled,
+        lambda *samples, axis: interquartile_mean(np.concatenate(samples, axis=axis), axis),
         n_resamples=RESAMPLES,
         confidence_level=CONFIDENCE,
         method="percentile",

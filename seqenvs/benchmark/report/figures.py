@@ -14,7 +14,7 @@ import vl_convert
 from seqenvs.benchmark.report.finding import Finding
 from seqenvs.benchmark.report.reading import CAPACITY, ECHO, LEARNS_FROM, RECALL
 from seqenvs.benchmark.results import HORIZON_SCORE
-from seqenvs.files import write_atomically
+from seqenvs.files import write_atomically, write_text
 
 # Colors of Okabe and Ito, which the color-blind can tell apart, some made darker or lighter for
 # contrast, and four more. Shapes repeat what the colors say.
@@ -59,10 +59,10 @@ def make_figures(
     ):
         rows = scores[scores.section == section]
         if len(rows):
-            figures[name] = _lines(agents, rows, section, title, "d")
+            figures[name] = _scores(agents, rows, section, title, "d")
     title = "length played, as a multiple of the length learned at"
     for i, (environment, rows) in enumerate(general.groupby("environment", sort=False)):
-        figures[f"generalisation-{i + 1}"] = _lines(
+        figures[f"generalisation-{i + 1}"] = _scores(
             agents, rows, f"Generalisation: {environment}", title, "~g"
         )
     figures["curves-steps"] = _curves(agents, "steps learned from", "~s")
@@ -85,11 +85,14 @@ def write_figures(folder: Path, figures: Mapping[str, dict[str, Any]]) -> list[P
         drawn["background"] = THEMES["light"]["page"]
         svg = vl_convert.vegalite_to_svg(drawn)
         svg_path, png_path = folder / f"{name}.svg", folder / f"{name}.png"
-        write_atomically(svg_path, lambda path, svg=svg: path.write_text(svg, "utf-8"))
-        png = vl_convert.svg_to_png(svg, scale=PNG_SCALE)
-        write_atomically(png_path, lambda path, png=png: path.write_bytes(png))
+        write_text(svg_path, svg)
+        _write_bytes(png_path, vl_convert.svg_to_png(svg, scale=PNG_SCALE))
         paths += [svg_path, png_path]
     return paths
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
 def config(theme: str) -> dict[str, Any]:
@@ -102,35 +105,40 @@ def config(theme: str) -> dict[str, Any]:
         "labelColor": colors["text"],
         "labelFontSize": 12,
     }
-    axis = {"gridColor": colors["line"], "domainColor": colors["muted"], "tickColor": colors["muted"]}
+    axis = {
+        "gridColor": colors["line"],
+        "domainColor": colors["muted"],
+        "tickColor": colors["muted"],
+    }
     return {
         "background": "transparent",
         "font": FONT,
         "view": {"stroke": None},
         "axis": {**titles, **axis, "titlePadding": 8},
-        "legend": {**titles, "labelLimit": 220, "symbolLimit": 60},
+        "legend": {**titles, "labelLimit": 220, "symbolLimit": 60, "symbolOpacity": 1},
         "title": {"color": colors["text"], "fontSize": 14, "anchor": "start"},
         "bar": {"color": colors["accent"]},
         "rule": {"color": colors["muted"]},
         "rect": {"stroke": colors["page"], "color": colors["muted"]},
         "text": {"color": colors["muted"]},
-        "style": {"strong": {"fill": colors["text"]}},
+        "style": {"strong": {"color": colors["text"]}},
         "range": {"category": colors["agents"], "symbol": SHAPES},
     }
 
 
-def _specification(chart: Any, title: str, **datasets: pd.DataFrame | list[dict[str, Any]]) -> Any:
-    """Return a chart with its data as JSON-able values."""
-    spec = chart.properties(width="container", title=title).to_dict()
+def _specification(chart: Any, title: str, **datasets: Any) -> dict[str, Any]:
+    """Return a chart as JSON-able values, with its data: tables or lists of objects."""
+    spec: dict[str, Any] = chart.properties(width="container", title=title).to_dict()
     spec.pop("config", None)
-    if datasets:
-        spec["datasets"] = {
-            name: json.loads(rows.to_json(orient="records", double_precision=6))
-            if isinstance(rows, pd.DataFrame)
-            else rows
-            for name, rows in datasets.items()
-        }
+    for name, rows in datasets.items():
+        if isinstance(rows, pd.DataFrame):
+            rows = json.loads(rows.to_json(orient="records", double_precision=6))
+        spec.setdefault("datasets", {})[name] = rows
     return spec
+
+
+def _tooltips(*more: Any) -> list[Any]:
+    return [alt.Tooltip("agent:N"), alt.Tooltip("learns_from:N", title="learned from"), *more]
 
 
 def _bars(finding: Finding) -> dict[str, Any]:
@@ -138,208 +146,153 @@ def _bars(finding: Finding) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for learns_from, bars in finding.bars.groupby("learns_from", sort=False):
         rows.append({"row": len(rows), "heading": f"learned from {learns_from}"})
-        for bar in bars.to_dict("records"):
-            rows.append({**bar, "row": len(rows), "value": float(bar["value"])})
-    names = [row.get("agent", "") for row in rows]
-    right = max([*finding.sizes, 0])
-    x = alt.X(
-        "value:Q",
-        title=finding.axis,
-        scale=alt.Scale(type="symlog", constant=1, domain=[0, 2 * right + 1], nice=False)
-        if finding.sizes
-        else alt.Scale(domain=[0, 1.1], nice=False),
-        axis=alt.Axis(
-            values=[0, *finding.sizes] if finding.sizes else [0, 0.25, 0.5, 0.75, 1],
-            format="d" if finding.sizes else ".2~f",
-            gridDash=[2, 3],
-            domain=False,
-            ticks=False,
-            labelOverlap=True,
-        ),
+        rows += [{**bar, "row": len(rows) + i} for i, bar in enumerate(bars.to_dict("records"))]
+    ticks: list[float] = [0, *finding.sizes] if finding.sizes else [0, 0.25, 0.5, 0.75, 1]
+    scale = alt.Scale(domain=[0, 1.1], nice=False)
+    if finding.sizes:
+        scale = alt.Scale(type="symlog", constant=1, domain=[0, 1.6 * ticks[-1] + 1], nice=False)
+    axis = alt.Axis(
+        values=ticks, format="~g", gridDash=[2, 3], domain=False, ticks=False, labelOverlap=True
     )
-    y = alt.Y(
-        "row:O",
-        title=None,
-        scale=alt.Scale(padding=0.2),
-        axis=alt.Axis(
-            labelExpr="names[datum.value]", ticks=False, domain=False, labelLimit=150,
-            labelFontSize=13,
-        ),
-    )  # fmt: skip
-    table = alt.Chart(alt.NamedData("rows")).encode(y=y)
+    labels = alt.Axis(
+        labelExpr="names[datum.value]", ticks=False, domain=False, labelLimit=150, labelFontSize=13
+    )
+    table = alt.Chart(alt.NamedData("rows")).encode(
+        y=alt.Y("row:O", title=None, scale=alt.Scale(padding=0.2), axis=labels)
+    )
     bars = table.transform_filter("isValid(datum.value)")
-    chart = (
-        alt.layer(
-            bars.mark_bar(cornerRadiusEnd=3).encode(
-                x=x,
-                tooltip=[
-                    alt.Tooltip("agent:N"),
-                    alt.Tooltip("learns_from:N", title="learned from"),
-                    alt.Tooltip("label:N", title=finding.axis),
-                ],
-            ),
-            bars.transform_filter("datum.least < datum.most")
-            .mark_rule(strokeWidth=2, style="strong")
-            .encode(x=alt.X("least:Q"), x2="most:Q"),
-            bars.transform_calculate(end="max(datum.value, datum.most)")
-            .mark_text(align="left", dx=6, fontSize=13, fontWeight="bold", style="strong")
-            .encode(x=alt.X("end:Q"), text="label:N"),
-            table.transform_filter("isValid(datum.heading)")
-            .mark_text(align="left", fontSize=12, fontStyle="italic", baseline="middle", dy=3)
-            .encode(x=alt.value(0), text="heading:N"),
-        )
-        .add_params(alt.param(name="names", value=names))
-        .properties(height=alt.Step(26))
-    )
-    return _specification(chart, finding.question, rows=rows)
-
-
-def _agent_encodings(agents: Sequence[str]) -> dict[str, Any]:
-    return {
-        "color": alt.Color("agent:N", scale=alt.Scale(domain=list(agents)), title="agent"),
-        "detail": "agent:N",
-    }
-
-
-def _shape(agents: Sequence[str]) -> Any:
-    return alt.Shape("agent:N", scale=alt.Scale(domain=list(agents)), title="agent")
-
-
-def _dash() -> Any:
-    domain = list(LEARNS_FROM.values())
-    return alt.StrokeDash(
-        "learns_from:N", scale=alt.Scale(domain=domain, range=DASHES), title="learned from"
-    )
-
-
-def _agent_tooltips() -> list[Any]:
-    return [
-        alt.Tooltip("agent:N", title="agent"),
-        alt.Tooltip("learns_from:N", title="learned from"),
-    ]
+    chart = alt.layer(
+        bars.mark_bar(cornerRadiusEnd=3).encode(
+            x=alt.X("value:Q", title=finding.axis, scale=scale, axis=axis),
+            tooltip=_tooltips(alt.Tooltip("label:N", title=finding.axis)),
+        ),
+        bars.transform_filter("datum.least < datum.most")
+        .mark_rule(strokeWidth=2, style="strong")
+        .encode(x=alt.X("least:Q"), x2="most:Q"),
+        bars.transform_calculate(end="max(datum.value, datum.most)")
+        .mark_text(align="left", dx=6, fontSize=13, fontWeight="bold", style="strong")
+        .encode(x=alt.X("end:Q"), text="label:N"),
+        table.transform_filter("isValid(datum.heading)")
+        .mark_text(align="left", fontSize=12, fontStyle="italic", dy=3)
+        .encode(x=alt.value(0), text="heading:N"),
+    ).add_params(alt.param(name="names", value=[row.get("agent", "") for row in rows]))
+    frame = pd.DataFrame(rows)  # which writes NaN as null
+    return _specification(chart.properties(height=26 * len(rows)), finding.question, rows=frame)
 
 
 def _lines(
+    agents: Sequence[str],
+    x: tuple[str, str],
+    y: tuple[str, float],
+    marks: str = "points",
+    more: Sequence[Any] = (),
+) -> Any:
+    """Return a chart of a line with a band for each agent, between dotted levels.
+
+    Args:
+        agents: All agents, in the order of their colors.
+        x: The title of the axis and the format of its numbers.
+        y: The title of the axis and its lower end.
+        marks: The data set whose points are marked.
+        more: Further tooltips.
+    """
+    scale = alt.Scale(type="log", nice=False, padding=10)
+    across = alt.X(
+        "x:Q", title=x[0], scale=scale, axis=alt.Axis(format=x[1], grid=False, labelOverlap=True)
+    )
+    ticks = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f", grid=False)
+    up = alt.Y(
+        "y:Q",
+        title=y[0],
+        scale=alt.Scale(domain=[y[1], 1.04], clamp=True, nice=False),
+        axis=ticks,
+    )
+    domain = alt.Scale(domain=list(agents))
+    sources = alt.Scale(domain=list(LEARNS_FROM.values()), range=DASHES)
+    dash = alt.StrokeDash("learns_from:N", scale=sources, title="learned from")
+    number = alt.Tooltip("x:Q", title=x[0].split(",")[0], format=",~r")
+    tooltip = _tooltips(number, alt.Tooltip("y:Q", title=y[0], format=".3f"), *more)
+
+    def drawn(data: str) -> Any:
+        color = alt.Color("agent:N", scale=domain, title="agent")
+        return alt.Chart(alt.NamedData(data)).encode(x=across, color=color, detail="agent:N")
+
+    levels = alt.Chart(alt.NamedData("levels")).encode(y=alt.Y("y:Q"))
+    labels = {"baseline": "bottom", "dy": -2, "fontSize": 11}
+    return alt.layer(
+        levels.mark_rule(strokeDash=[3, 3]),
+        drawn("points").mark_area(opacity=0.12).encode(y=alt.Y("low:Q"), y2="high:Q"),
+        drawn("points").mark_line(strokeWidth=2).encode(y=up, strokeDash=dash, tooltip=tooltip),
+        drawn(marks)
+        .mark_point(size=55, filled=True, opacity=1)
+        .encode(y=up, shape=alt.Shape("agent:N", scale=domain, title="agent"), tooltip=tooltip),
+        # Curves begin low and end high, and the labels keep out of their way.
+        levels.transform_filter("datum.y < 0.99")
+        .mark_text(align="right", dx=-3, **labels)
+        .encode(text="label:N", x=alt.value("width")),
+        levels.transform_filter("datum.y >= 0.99")
+        .mark_text(align="left", dx=3, **labels)
+        .encode(text="label:N", x=alt.value(0)),
+    ).properties(height=290)
+
+
+def _scores(
     agents: Sequence[str], rows: pd.DataFrame, title: str, axis: str, number: str
 ) -> dict[str, Any]:
-    """Return memory score against a size: a line for each agent, a band for its interval."""
-    x = alt.X(
-        "x:Q",
-        title=axis,
-        scale=alt.Scale(type="log", base=2, nice=False, padding=12),
-        axis=alt.Axis(values=sorted(set(rows.x)), format=number, grid=False, labelOverlap=True),
-    )
-    y = alt.Y(
-        "y:Q",
-        title="memory score",
-        scale=alt.Scale(domain=[MIN_SCORE, 1.05], clamp=True, nice=False),
-        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f"),
-    )
-    tooltip = [
-        *_agent_tooltips(),
-        alt.Tooltip("x:Q", title=axis.split(",")[0], format=number),
-        alt.Tooltip("y:Q", title="memory score", format=".3f"),
+    """Return the memory score against a size."""
+    names = {"memory_score": "y", "memory_score_low": "low", "memory_score_high": "high"}
+    points = rows.rename(columns=names)[["agent", "learns_from", "x", "y", "low", "high", "seeds"]]
+    more = [
         alt.Tooltip("low:Q", title="interval from", format=".3f"),
         alt.Tooltip("high:Q", title="interval to", format=".3f"),
-        alt.Tooltip("seeds:Q", title="seeds"),
+        alt.Tooltip("seeds:Q"),
     ]
-    base = alt.Chart(alt.NamedData("points")).encode(x=x, **_agent_encodings(agents))
-    chart = alt.layer(
-        alt.Chart(alt.NamedData("levels"))
-        .mark_rule(strokeDash=[2, 4], opacity=0.7)
-        .encode(y=alt.Y("y:Q")),
-        base.mark_area(opacity=0.13, clip=True).encode(y=alt.Y("low:Q"), y2="high:Q"),
-        base.mark_line(strokeWidth=2).encode(y=y, strokeDash=_dash()),
-        base.mark_point(size=55, filled=True, opacity=1).encode(
-            y=y, shape=_shape(agents), tooltip=tooltip
-        ),
-    ).properties(height=280)
-    names = {"memory_score": "y", "memory_score_low": "low", "memory_score_high": "high"}
-    points = rows.rename(columns=names)
-    points = points[["agent", "learns_from", "x", "y", "low", "high", "seeds"]]
-    return _specification(chart, title, points=points, levels=[{"y": HORIZON_SCORE}])
+    chart = _lines(agents, (axis, number), ("memory score", MIN_SCORE), more=more)
+    levels = [{"y": HORIZON_SCORE, "label": ""}]
+    spec = _specification(chart, title, points=points, levels=levels)
+    for layer in spec["layer"]:
+        encoding = layer["encoding"]
+        if "axis" in encoding.get("x", {}):
+            encoding["x"]["axis"]["values"] = sorted(set(rows.x))
+        for channel in {"color", "shape", "strokeDash"} & set(encoding):
+            column = "learns_from" if channel == "strokeDash" else "agent"
+            encoding[channel]["legend"] = {"values": list(rows[column].unique())}
+    return spec
 
 
 def _curves(agents: Sequence[str], title: str, number: str) -> dict[str, Any]:
-    """Return mean return against steps or seconds, beside the bounds."""
-    x = alt.X(
-        "x:Q",
-        title=title,
-        scale=alt.Scale(type="log", nice=False, padding=6),
-        axis=alt.Axis(format=number, grid=False, labelOverlap=True),
-    )
-    y = alt.Y(
-        "y:Q",
-        title="mean return",
-        scale=alt.Scale(domain=[0, 1.02], clamp=True, nice=False),
-        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f", grid=False),
-    )
-    tooltip = [
-        *_agent_tooltips(),
-        alt.Tooltip("x:Q", title=title, format=",~r"),
-        alt.Tooltip("y:Q", title="median return", format=".3f"),
-    ]
-    base = alt.Chart(alt.NamedData("points")).encode(x=x, **_agent_encodings(agents))
-    ends = alt.Chart(alt.NamedData("ends")).encode(x=x, **_agent_encodings(agents))
-    bounds = alt.Chart(alt.NamedData("bounds")).encode(y=alt.Y("y:Q"))
-    chart = alt.layer(
-        bounds.mark_rule(strokeDash=[3, 3]),
-        base.mark_area(opacity=0.1).encode(y=alt.Y("low:Q"), y2="high:Q"),
-        base.mark_line(strokeWidth=2).encode(y=y, strokeDash=_dash(), tooltip=tooltip),
-        ends.mark_point(size=60, filled=True, opacity=1).encode(
-            y=y, shape=_shape(agents), tooltip=tooltip
-        ),
-        # Curves begin low and end high, and the labels keep out of their way.
-        bounds.transform_filter("datum.y < 0.99")
-        .mark_text(align="right", baseline="bottom", dy=-2, dx=-3, fontSize=11)
-        .encode(text="label:N", x=alt.value("width")),
-        bounds.transform_filter("datum.y >= 0.99")
-        .mark_text(align="left", baseline="bottom", dy=-2, dx=3, fontSize=11)
-        .encode(text="label:N", x=alt.value(0)),
-    ).properties(height=300)
+    """Return mean return against steps or seconds; the page adds curves and bounds."""
+    chart = _lines(agents, (title, number), ("mean return", 0), marks="ends")
     return _specification(chart, "Learning curves")
 
 
 def _accuracy() -> dict[str, Any]:
-    """Return the accuracy by time step, a row for each agent."""
-    rows = alt.Chart(alt.NamedData("cells")).encode(
-        x=alt.X(
-            "left:Q",
-            title="time step",
-            scale=alt.Scale(nice=False, zero=False),
-            axis=alt.Axis(tickMinStep=1, format="d", grid=False, labelOverlap=True),
-        ),
-        x2="right:Q",
-        y=alt.Y("agent:N", sort=None, title=None, axis=alt.Axis(labelLimit=130, ticks=False)),
-        tooltip=[
-            *_agent_tooltips(),
-            alt.Tooltip("steps:N", title="time step"),
-            alt.Tooltip("accuracy:N", title="accuracy"),
-        ],
+    """Return the accuracy by time step, a row for each agent; the page adds the rows."""
+    axis = alt.Axis(tickMinStep=1, format="d", grid=False, labelOverlap=True)
+    cells = alt.Chart(alt.NamedData("cells")).encode(
+        y=alt.Y("row:N", sort=None, title=None, axis=alt.Axis(labelLimit=200, ticks=False))
     )
-    due = rows.transform_filter("isValid(datum.y)")
+    rows = cells.encode(
+        x=alt.X("left:Q", title="time step", scale=alt.Scale(nice=False, zero=False), axis=axis),
+        x2="right:Q",
+        tooltip=_tooltips(
+            alt.Tooltip("steps:N", title="time step"), alt.Tooltip("accuracy:N", title="accuracy")
+        ),
+    )
     legend = alt.Legend(
-        title="accuracy",
-        offset=6,
-        orient="top",
-        gradientLength=160,
-        values=[0, 0.5, 1],
-        format=".1~f",
+        title="accuracy", orient="top", gradientLength=160, values=[0, 0.5, 1], format=".1~f"
     )
     color = alt.Color("y:Q", scale=alt.Scale(domain=[0, 1], scheme="cividis"), legend=legend)
     chart = alt.layer(
         rows.mark_rect(opacity=0.12),
-        due.mark_rect().encode(color=color),
-        alt.Chart(alt.NamedData("cells"))
-        .transform_filter("isValid(datum.y)")
+        rows.transform_filter("isValid(datum.y)").mark_rect().encode(color=color),
+        cells.transform_filter("isValid(datum.y)")
         .mark_text(fontSize=11, opacity=alt.ExprRef("width / columns > 30 ? 1 : 0"))
         .encode(
             x=alt.X("middle:Q"),
-            y=alt.Y("agent:N", sort=None),
             text=alt.Text("y:Q", format=".2f"),
             color=alt.condition("datum.y > 0.5", alt.value("#111"), alt.value("#fff")),
         ),
     )
-    return _specification(
-        chart.add_params(alt.param(name="columns", value=10)), "Accuracy by time step"
-    )
+    chart = chart.add_params(alt.param(name="columns", value=10))
+    return _specification(chart, "Accuracy by time step")

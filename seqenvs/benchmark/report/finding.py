@@ -11,6 +11,13 @@ from seqenvs.benchmark.report.reading import CAPACITY, ECHO, LEARNS_FROM, RECALL
 from seqenvs.benchmark.results import HORIZON_SCORE
 
 MAX_BARS = 12
+HOW_FAR, BACK = "How far back does each agent remember?", "time steps back"
+# section: (question, unit, superlative, task)
+_SWEEPS = {
+    ECHO: (HOW_FAR, BACK, "farthest", "At each time step, say the symbol shown that long ago."),
+    RECALL: (HOW_FAR, BACK, "farthest", "Say the first value of the episode, that much later."),
+    CAPACITY: ("How much does each agent remember?", "symbols", "most", "Repeat the symbols."),
+}
 
 
 @dataclass(frozen=True)
@@ -23,8 +30,8 @@ class Finding:
         caption: How to read the picture.
         axis: The title of the axis.
         sizes: The sizes that were tested; empty for an axis from 0 to 1.
-        bars: The rows of the picture, the best first: ``agent``, ``learns_from``, ``value``,
-            ``least`` and ``most`` (over seeds), ``label``.
+        bars: The bars of the picture by what was learned from, the best first: ``agent``,
+            ``learns_from``, ``value``, ``least`` and ``most`` (over seeds), ``label``.
     """
 
     question: str
@@ -35,81 +42,41 @@ class Finding:
     bars: pd.DataFrame
 
 
-# section: (question, verb, unit, task, axis)
-_QUESTIONS = {
-    ECHO: (
-        "How far back does each agent remember?",
-        "remember",
-        "time steps back",
-        "The task: at every time step, say the symbol that was shown a number of time steps ago.",
-        "time steps back",
-    ),
-    RECALL: (
-        "How far back does each agent remember?",
-        "remember",
-        "time steps back",
-        "The task: say the first value of the episode, a number of time steps later.",
-        "time steps back",
-    ),
-    CAPACITY: (
-        "How much does each agent remember?",
-        "remember",
-        "symbols",
-        "The task: repeat a sequence of symbols after it has ended.",
-        "symbols to copy",
-    ),
-}
-
-
 def find(tables: Mapping[str, pd.DataFrame]) -> Finding:
     """Return the finding: the first of echo, recall, capacity and leaderboard that has results."""
-    horizons = tables["horizons"]
-    known = horizons[horizons.horizon.notna()]
-    for section, (question, verb, unit, task, axis) in _QUESTIONS.items():
-        rows = known[known.section == section]
+    horizons, scores = tables["horizons"], tables["scores_by_size"]
+    for section, (question, unit, best, task) in _SWEEPS.items():
+        rows = horizons[(horizons.section == section) & horizons.horizon.notna()]
         if rows.empty:
             continue
-        scores = tables["scores_by_size"]
+        labels = rows.horizon.map("{:g}".format)
         bars = rows[["agent", "learns_from", "least", "most"]].assign(
-            value=rows.horizon,
-            open=rows.horizon >= rows.largest,
-            label=[
-                f"{row.horizon:g}{' or more' if row.horizon >= row.largest else ''}"
-                for row in rows.itertuples()
-            ],
+            value=rows.horizon, label=labels.where(rows.horizon < rows.largest, labels + "+")
         )
-        budget = "; ".join(budgets(rows))
-        return Finding(
-            question,
-            _answer(bars, verb, unit),
-            f"{task} A bar ends at the largest number that the agent remembers with a memory score "
-            f"of at least {HORIZON_SCORE:g}, in the median over seeds; the thin line spans the "
-            f"seeds. Learning took at most {budget}; the largest number tested is "
-            f"{rows.largest.max():g}.",
-            axis,
-            sorted(set(scores[scores.section == section]["size"])),
-            _top(bars),
+        caption = (
+            f"The task: {task[0].lower()}{task[1:]} A bar ends at the largest number with a memory "
+            f"score of at least {HORIZON_SCORE:g}, in the median over seeds; a thin line spans the "
+            f"seeds. Learning took at most {'; '.join(budgets(rows))}. The largest number tested "
+            f"is {rows.largest.max():g}."
         )
-    overall = tables["overall"]
-    overall = overall[overall.memory_score.notna()] if len(overall) else overall
-    if overall.empty:
-        return Finding("What does each agent remember?", "No result has a memory score.", "", "", [], overall)
-    bars = overall[["agent", "learns_from"]].assign(
-        value=overall.memory_score.clip(0, 1),
-        least=overall.memory_score_low,
-        most=overall.memory_score_high,
-        open=False,
-        label=[f"{value:.2f}" for value in overall.memory_score],
+        sizes = sorted(set(scores[scores.section == section]["size"]))
+        answer = _answer(bars, "remember", best, unit)
+        return Finding(question, answer, caption, unit, sizes, _top(bars))
+    rows = tables["overall"]
+    rows = rows[rows.memory_score.notna()]
+    bars = rows[["agent", "learns_from"]].assign(
+        value=rows.memory_score.astype(float).clip(0, 1),
+        least=rows.memory_score_low if len(rows) else None,
+        most=rows.memory_score_high if len(rows) else None,
+        label=rows.memory_score.map("{:.2f}".format),
     )
+    caption = (
+        "0 is the best without memory, 1 is perfect. A bar is the interquartile mean over the "
+        "environments and seeds of the agent, a thin line its interval."
+    )
+    answer = _answer(bars, "score", "highest", "(0: no memory, 1: perfect)")
     return Finding(
-        "How well does each agent remember?",
-        _answer(bars, "reach", "", "a memory score of "),
-        "The memory score is 0 for the best policy without memory and 1 for perfect answers. A bar "
-        "is the interquartile mean over all environments and seeds of the agent, the thin line its "
-        "interval.",
-        "memory score",
-        [],
-        _top(bars),
+        "How well does each agent remember?", answer, caption, "memory score", [], _top(bars)
     )
 
 
@@ -123,38 +90,34 @@ def budgets(rows: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
-def _answer(bars: pd.DataFrame, verb: str, unit: str, what: str = "") -> str:
-    """Return the best agents of those that learned from the same, in words."""
+def _answer(bars: pd.DataFrame, verb: str, superlative: str, unit: str) -> str:
+    """Name the best agents of those that learned from the same, and what they reach."""
     clauses = []
-    for source in LEARNS_FROM.values():
-        rows = bars[bars.learns_from == source]
-        if rows.empty:
-            continue
+    for source, rows in bars.groupby("learns_from", sort=False):
+        learned = f"learned from {source.replace('unknown', 'an unknown source')}"
         best = rows[rows.value == rows.value.max()]
-        names = _join(list(best.agent)) if len(best) <= 3 else f"{len(best)} agents"
-        more = verb if len(best) > 1 else f"{verb}es" if verb == "reach" else f"{verb}s"
-        learned = {"unknown": "learned from something unknown"}.get(source, f"learned from {source}")
-        least = "at least " if best.open.all() else ""
-        value = best.label.iloc[0].removesuffix(" or more")
-        reached = " ".join(f"{least}{what}{value} {unit}".split())
+        *others, last = best.agent
+        names = f"{', '.join(others)} and {last}" if others else last
+        names = names if len(best) <= 3 else f"{len(best)} agents"
+        label = best.label.iloc[0]
+        reached = f"{f'at least {label[:-1]}' if label.endswith('+') else label} {unit}"
+        verbs = verb if others else f"{verb}s"
         if len(rows) == 1:
-            clauses.append(f"{names}, which {learned}, {more} {reached}")
+            clauses.append(f"{names}, which {learned}, {verbs} {reached}")
         elif len(best) == len(rows):
             clauses.append(f"all {len(rows)} agents that {learned} {verb} {reached}")
         else:
-            clauses.append(f"of the {len(rows)} agents that {learned}, {names} {more} most: {reached}")
-    text = "; ".join(clauses)
+            clauses.append(
+                f"of the {len(rows)} agents that {learned}, {names} {verbs} "
+                f"{superlative}: {reached}"
+            )
+    text = "; ".join(clauses) or "no result has a memory score"
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _join(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def _top(bars: pd.DataFrame) -> pd.DataFrame:
-    """Return the best bars by what was learned from; the best and the worst are always there."""
+    """Return the best `MAX_BARS` bars and the worst, by what was learned from."""
     bars = bars.sort_values("value", ascending=False, kind="stable")
-    if len(bars) > MAX_BARS:
-        bars = pd.concat([bars.iloc[: MAX_BARS - 1], bars.iloc[-1:]])
+    bars = bars if len(bars) <= MAX_BARS + 1 else pd.concat([bars[:MAX_BARS], bars[-1:]])
     order = list(LEARNS_FROM.values())
     return bars.sort_values("learns_from", key=lambda each: each.map(order.index), kind="stable")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from itertools import groupby
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from seqenvs.benchmark.report.finding import Finding, budgets
-from seqenvs.benchmark.report.reading import SWEEPS, Results
+from seqenvs.benchmark.report.reading import Results
 from seqenvs.benchmark.results import HORIZON_SCORE
 from seqenvs.benchmark.statistics import METHOD, MIN_SEEDS
 
@@ -39,11 +39,24 @@ def escaped(text: Any) -> str:
     return escape(text, quote=False)
 
 
-def _table(head: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
-    """Yield a table. The first two columns are aligned to the left."""
-    yield f"| {' | '.join(head)} |"
-    yield f"| --- | --- {'| ---: ' * (len(head) - 2)}|"
-    for row in rows:
+def _table(
+    texts: pd.DataFrame, columns: str, names: Sequence[str], last: Iterable[list[str]] = ()
+) -> Iterator[str]:
+    """Yield a table with an agent a row.
+
+    Args:
+        texts: One text for each agent and column.
+        columns: The column of ``texts`` that holds the names of the columns.
+        names: The columns, in their order.
+        last: Further rows.
+    """
+    yield f"| agent | learned from | {' | '.join(map(escaped, names))} |"
+    yield f"| --- | --- {'| ---: ' * len(names)}|"
+    for (agent, source), mine in texts.groupby(["agent", "learns_from"], sort=False):
+        found = dict(zip(mine[columns], mine.text, strict=True))
+        row = [escaped(agent), source, *(found.get(each, "") for each in names)]
+        yield f"| {' | '.join(row)} |"
+    for row in last:
         yield f"| {' | '.join(row)} |"
     yield ""
 
@@ -53,24 +66,19 @@ def _leaderboard_lines(table: pd.DataFrame) -> Iterator[str]:
         return
     yield (
         f"Mean return, then the **memory score** and its interval, where there are at least "
-        f"{MIN_SEEDS} seeds: {METHOD}."
-    )
-    yield (
-        "*Memoryless* and *clock* are the best returns without memory. A memory score of 0 is as "
-        "good as *clock*, 1 is perfect. Compare only agents that learned from the same."
+        f"{MIN_SEEDS} seeds: {escaped(METHOD)}. *Memoryless* and *clock* are the best returns "
+        "without memory. A memory score of 0 is as good as *clock*, 1 is perfect. Compare only "
+        "agents that learned from the same."
     )
     yield ""
+    table = table.assign(text=[_result(row) for row in table.itertuples()])
+    bounds = table.groupby("environment")[["chance", "memoryless", "clock"]].first()
     for names in _columns(list(dict.fromkeys(table.environment))):
-        part = table[table.environment.isin(names)]
-        rows = []
-        for (agent, source), mine in part.groupby(["agent", "learns_from"], sort=False):
-            texts = {row.environment: _result(row) for row in mine.itertuples()}
-            rows.append([escaped(agent), source, *(texts.get(name, "") for name in names)])
-        for bound in ("chance", "memoryless", "clock"):
-            values = part.groupby("environment")[bound].first()
-            texts = ["unknown" if pd.isna(values[each]) else f"{values[each]:.3f}" for each in names]
-            rows.append([f"*{bound}*", "", *texts])
-        yield from _table(["agent", "learned from", *map(escaped, names)], rows)
+        last = []
+        for bound, values in bounds.loc[names].items():
+            known = ["unknown" if pd.isna(value) else f"{value:.3f}" for value in values]
+            last.append([f"*{bound}*", "", *known])
+        yield from _table(table[table.environment.isin(names)], "environment", names, last)
 
 
 def _columns(environments: list[str]) -> list[list[str]]:
@@ -110,16 +118,13 @@ def _horizon_lines(table: pd.DataFrame) -> Iterator[str]:
         "are lags in time steps, *capacity* is symbols to copy. ≥: the largest that was tested."
     )
     yield ""
-    sections = [section for section in SWEEPS if (table.section == section).any()]
-    head = [
-        f"{section}, at most {'; '.join(budgets(table[table.section == section]))}"
-        for section in sections
-    ]
-    rows = []
-    for (agent, source), mine in table.groupby(["agent", "learns_from"], sort=False):
-        texts = {row.section: _horizon(row) for row in mine.itertuples()}
-        rows.append([escaped(agent), source, *(texts.get(each, "") for each in sections)])
-    yield from _table(["agent", "learned from", *head], rows)
+    titles = {
+        section: f"{section}, at most {'; '.join(budgets(rows))}"
+        for section, rows in table.groupby("section", sort=False)
+    }
+    texts = [_horizon(row) for row in table.itertuples()]
+    table = table.assign(text=texts, title=table.section.map(titles))
+    yield from _table(table, "title", list(titles.values()))
 
 
 def _horizon(row: Any) -> str:

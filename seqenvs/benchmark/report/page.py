@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
@@ -15,7 +16,7 @@ import vl_convert
 
 from seqenvs.benchmark.report.figures import DASHES, SHAPES, THEMES, config
 from seqenvs.benchmark.report.finding import Finding, budgets
-from seqenvs.benchmark.report.reading import BOUNDS, LEARNS_FROM, SECTIONS, Results, dense, short
+from seqenvs.benchmark.report.reading import BOUNDS, LEARNS_FROM, SECTIONS, Results, dense
 from seqenvs.benchmark.results import HORIZON_SCORE, SOLVED_RETURN, SOLVED_SCORE
 from seqenvs.benchmark.statistics import METHOD, MIN_SEEDS
 
@@ -70,12 +71,10 @@ def page_data(
         "dashes": dict(zip(LEARNS_FROM.values(), DASHES, strict=True)),
         "themes": {theme: config(theme) for theme in THEMES},
         "colors": len(THEMES["light"]["agents"]),
-        "finding": {
+        "words": {
             "question": finding.question,
             "answer": finding.answer,
             "caption": finding.caption,
-        },
-        "words": {
             "method": METHOD,
             "seeds": MIN_SEEDS,
             "horizon": HORIZON_SCORE,
@@ -95,8 +94,7 @@ def page_data(
         "places": places,
         "notes": results.notes,
         "thinned": thinned,
-        "facts": _facts(results, tables),
-        "provenance": _provenance(results),
+        "facts": _facts(results),
     }
 
 
@@ -110,7 +108,7 @@ def _places(results: Results, thinned: list[str]) -> list[dict[str, Any]]:
     """Return the curves, accuracies and episodes of all agents, by section and environment."""
     runs = results.runs
     keys = ["section", "environment", "agent"]
-    groups = {key: rows for key, rows in runs.groupby(keys, sort=False)}
+    groups = dict(iter(runs.groupby(keys, sort=False)))
     points = int(np.clip(CURVE_NUMBERS / (8 * len(groups)), MIN_POINTS, MAX_POINTS))
     if runs.curve.map(len).max() > points:
         thinned.append(
@@ -184,83 +182,91 @@ def _accuracy(accuracies: pd.Series[Any], most: int) -> dict[str, Any]:
 
 
 def _choose_episodes(groups: list[pd.DataFrame], thinned: list[str]) -> list[dict[str, Any]]:
-    """Choose episodes for each agent by seed: the first of each, then others until it is enough."""
+    """Choose episodes by agent and seed: the first of each agent, then others, up to a size."""
 
-    def turns() -> Iterator[tuple[int, int, list[str]]]:
-        for part in (slice(0, 1), slice(1, None)):
-            for i, rows in enumerate(groups):
-                yield i, rows.seed.iloc[0], rows.episodes.iloc[0][part]
-        for i, rows in enumerate(groups):
-            for seed, texts in zip(rows.seed.iloc[1:], rows.episodes.iloc[1:], strict=True):
-                yield i, seed, texts
+    def turns() -> Iterator[tuple[int, int, str]]:
+        for runs in (slice(0, 1), slice(1, None)):
+            for episodes in (slice(0, 1), slice(1, None)):
+                for i, rows in enumerate(groups):
+                    for seed, texts in zip(rows.seed[runs], rows.episodes[runs], strict=True):
+                        yield from ((i, seed, text) for text in texts[episodes])
 
     chosen: list[dict[str, Any]] = [{} for _ in groups]
-    size = kept = total = 0
-    for i, seed, texts in turns():
-        for text in texts:
-            total += 1
-            if size + len(text) <= EPISODE_BYTES:
-                size += len(text)
-                kept += 1
-                chosen[i].setdefault(str(seed), []).append(json.loads(text))
-    if kept < total:
-        thinned.append(
-            f"Episodes: {kept:,} of {total:,} are in the page, the first of each agent before any "
-            "second one."
-        )
+    size = kept = 0
+    for i, seed, text in turns():
+        episode = _episode(json.loads(text))
+        size += len(dense(episode))
+        if size > EPISODE_BYTES:
+            total = sum(len(texts) for rows in groups for texts in rows.episodes)
+            thinned.append(
+                f"Episodes: {kept:,} of {total:,} are in the page, the first of each agent before "
+                "any second one."
+            )
+            break
+        kept += 1
+        chosen[i].setdefault(str(seed), []).append(episode)
     return chosen
 
 
-def _facts(results: Results, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """Return what the head of the page says, and how many results are missing or damaged."""
+def _episode(columns: list[list[Any]]) -> list[Any]:
+    """Shorten an episode. Where no answer is due, the page shows none."""
+    inputs, targets, due, answers, confidence, scores = columns
+    due_only = (
+        [short(value) if flag else 0 for value, flag in zip(column, due, strict=True)]
+        for column in (targets, answers, confidence, scores)
+    )
+    targets, answers, confidence, scores = due_only
+    flags = "".join("1" if flag else "0" for flag in due)
+    return [short(inputs), targets, flags, answers, confidence, scores]
+
+
+def short(value: Any, digits: int = 3) -> Any:
+    """Round numbers, in lists too. A number that is not finite becomes None."""
+    if isinstance(value, list):
+        return [short(each, digits) for each in value]
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        value = round(value, digits)
+        return int(value) if value == int(value) else value
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)
+
+
+def _facts(results: Results) -> dict[str, Any]:
+    """Return what the page says about the runs as a whole."""
     runs = results.runs
-    machines = runs.machine.unique()
-    facts = [
-        _plural(len(runs), "run"),
-        _plural(len(results.agents), "agent"),
-        _plural(runs.environment.nunique(), "environment"),
-        f"{_time(runs.seconds.sum())} of learning",
-        machines[0] if len(machines) == 1 else _plural(len(machines), "machine"),
-        f"last finished {_date(runs.finished.max())}",
-    ]
     expected = results.expected.drop_duplicates("key")
     missing = int((~expected.key.isin(runs.key)).sum())
-    lacking = [_plural(missing, "run") + " missing"] if missing else []
-    if len(results.damaged):
-        lacking.append(_plural(len(results.damaged), "damaged file"))
+    first, last = _date(runs.finished.min()), _date(runs.finished.max())
+    machines, versions = sorted(set(runs.machine)), sorted(set(runs.versions))
+    counts = {
+        "run": len(runs),
+        "agent": len(results.agents),
+        "environment": runs.environment.nunique(),
+        "machine": len(machines),
+    }
+    lacking = [_plural(missing, "missing run")] if missing else []
+    lacking += [_plural(len(results.damaged), "damaged file")] if len(results.damaged) else []
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
-        "line": facts,
+        "line": [*(_plural(number, word) for word, number in counts.items()), f"finished {last}"],
         "lacking": lacking,
         "expected": len(expected),
         "missing": missing,
+        "provenance": [
+            ("Finished", last if first == last else f"{first} to {last}"),
+            ("Processor time spent on learning", f"{runs.seconds.sum() / 60:,.1f} min"),
+            ("Wall time of all runs, added up", f"{runs.wall_seconds.sum() / 60:,.1f} min"),
+            *(("Machine", each) for each in machines),
+            *(("Versions", each) for each in versions),
+            ("Statistics", METHOD),
+            ("Page made", _date(now)),
+        ],
     }
-
-
-def _provenance(results: Results) -> list[tuple[str, str]]:
-    runs = results.runs
-    first, last = runs.finished.min(), runs.finished.max()
-    versions = sorted(runs.versions.unique())
-    return [
-        ("Runs", f"{len(runs):,}"),
-        ("Finished", _date(last) if first == last else f"{_date(first)} to {_date(last)}"),
-        ("Processor time spent on learning", _time(runs.seconds.sum())),
-        ("Wall time of all runs, added up", _time(runs.wall_seconds.sum())),
-        ("Machines", "; ".join(sorted(runs.machine.unique()))),
-        *((f"Versions {i}" if len(versions) > 1 else "Versions", text) for i, text in enumerate(versions, 1)),
-        ("Statistics", METHOD),
-        ("Page made", _date(datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))),
-    ]
 
 
 def _plural(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
-def _time(seconds: float) -> str:
-    for limit, unit, word in ((60, 1, "s"), (3600, 60, "min"), (np.inf, 3600, "h")):
-        if seconds < limit:
-            break
-    return f"{seconds / unit:.3g} {word}" if seconds / unit < 1000 else f"{seconds / unit:,.0f} {word}"
 
 
 def _date(text: str) -> str:

@@ -15,7 +15,6 @@ import pandas as pd
 
 from seqenvs.benchmark.jobs import Job, environment_name
 from seqenvs.benchmark.results import (
-    Episode,
     JobResult,
     ResultError,
     is_solved,
@@ -34,6 +33,7 @@ MATRIX, ECHO, RECALL, CAPACITY, GENERALISATION = (
 )
 SECTIONS = (MATRIX, ECHO, RECALL, CAPACITY, GENERALISATION)
 SWEEPS = {ECHO: "echo", RECALL: "recall", CAPACITY: "copy"}  # section: problem of the suite
+EPISODE = ("inputs", "targets", "due", "answers", "confidence", "scores")
 BOUNDS = ("chance", "memoryless", "clock", "optimum")
 LEARNS_FROM = {"rewards": "rewards", "answers": "right answers", "unknown": "unknown"}
 
@@ -78,7 +78,7 @@ def read_folder(folder: Path) -> Results:
     for path in result_paths(folder):
         try:
             result = read_result(path)
-            rows.append(_row(result))
+            rows.append(_row(result, path.stem))
             jobs.append(result.job)
         except ResultError as error:
             damaged.append((path.name, str(error).removeprefix(f"{path} is damaged: ")))
@@ -117,31 +117,32 @@ def read_folder(folder: Path) -> Results:
     return Results(runs, shown, expected, pd.DataFrame(damaged, columns=["file", "reason"]), notes)
 
 
-def _row(result: JobResult) -> dict[str, Any]:
+def _row(result: JobResult, key: str) -> dict[str, Any]:
     """Keep what the report needs of a result. Values of a wrong kind raise."""
     job, reached = result.job, result.evaluation
+    length = job.kwargs.get("length")
     bounds = {name: reached.bounds[name] for name in BOUNDS} if reached.bounds else {}
     accuracy = np.array(reached.accuracy, np.float32)  # NaN where no answer is due
     if accuracy.ndim != 1:
         raise ValueError(f"accuracy must be a list of numbers, got {reached.accuracy!r}")
     return {
-        "key": job.key,
+        "key": key,
         "group": _group(job),
         "environment": environment_name(job.id, job.kwargs),
         "agent": job.agent,
         "learns_from": LEARNS_FROM[result.learns_from],
         "seed": job.seed,
         "mean_return": _finite(reached.mean_return),
-        "memory_score": _finite(reached.memory_score, optional=True),
+        "memory_score": _optional(reached.memory_score),
         "success_rate": _finite(reached.success_rate),
         "solved": is_solved(reached.memory_score, reached.mean_return),
-        **{name: _finite(bounds.get(name), optional=True) for name in BOUNDS},
+        **{name: _optional(bounds.get(name)) for name in BOUNDS},
         "steps": int(result.steps),
         "seconds": _finite(result.seconds),
         "wall_seconds": _finite(result.wall_seconds),
-        "budget_steps": _finite(job.steps, optional=True),
-        "budget_seconds": _finite(job.seconds, optional=True),
-        "length": _finite_int(job.kwargs.get("length")),
+        "budget_steps": _optional(job.steps),
+        "budget_seconds": _optional(job.seconds),
+        "length": float(length) if type(length) is int else math.nan,
         "sees_future": bool(reached.sees_future),
         "finished": result.finished,
         "machine": result.machine,
@@ -149,60 +150,22 @@ def _row(result: JobResult) -> dict[str, Any]:
         "accuracy": accuracy,
         "curve": np.array(result.curve, float).reshape(-1, 4)[:, :3],
         "at_lengths": [
-            (int(each.length), _finite(each.memory_score, optional=True))
-            for each in result.generalisation
+            (int(each.length), _optional(each.memory_score)) for each in result.generalisation
         ],
-        "episodes": [dense(_episode(each)) for each in result.episodes],
+        "episodes": [
+            dense([getattr(each, column) for column in EPISODE]) for each in result.episodes
+        ],
     }
 
 
-def _finite(value: float | None, optional: bool = False) -> float:
-    """Return the number; NaN for None, if it is optional."""
-    if value is None and optional:
-        return math.nan
-    if value is None or not math.isfinite(value):
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
         raise ValueError(f"a number must be finite, got {value!r}")
     return float(value)
 
 
-def _finite_int(value: Any) -> float:
-    """Return an int as a number, anything else as NaN."""
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else math.nan
-
-
-def _episode(episode: Episode) -> list[Any]:
-    """Return what the page keeps: inputs, targets, due, answers, confidence, scores."""
-    due = "".join("1" if each else "0" for each in episode.due)
-    inputs, *others = (
-        [short(value) for value in column]
-        for column in (
-            episode.inputs,
-            episode.targets,
-            episode.answers,
-            episode.confidence,
-            episode.scores,
-        )
-    )
-    # Where no answer is due, the page shows none.
-    targets, answers, confidence, scores = (
-        [value if flag == "1" else 0 for value, flag in zip(column, due, strict=True)]
-        for column in others
-    )
-    return [inputs, targets, due, answers, confidence, scores]
-
-
-def short(value: Any, digits: int = 3) -> Any:
-    """Round numbers, in lists too. A number that is not finite becomes None."""
-    if isinstance(value, list):
-        return [short(each, digits) for each in value]
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return None
-        value = round(float(value), digits)
-        return int(value) if value == int(value) else value
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    raise TypeError(f"an episode must hold numbers, text and lists of them, got {value!r}")
+def _optional(value: float | None) -> float:
+    return math.nan if value is None else _finite(value)
 
 
 def dense(value: Any) -> str:
@@ -256,7 +219,9 @@ def _arrange(
     first = expected.drop_duplicates(["section", "group"])
     for section, group, size in zip(first.section, first["group"], first["size"], strict=True):
         places[group].append((section, size))
-    where = [places.get(group) or [_guess(job)] for group, job in zip(runs["group"], jobs, strict=True)]
+    where = [
+        places.get(group) or [_guess(job)] for group, job in zip(runs["group"], jobs, strict=True)
+    ]
     runs["section"] = [min(each, key=lambda place: SECTIONS.index(place[0]))[0] for each in where]
     runs["agent"] = _names(runs, jobs)
     ranks = {group: rank for rank, group in enumerate(places)}
@@ -278,35 +243,19 @@ def _names(runs: pd.DataFrame, jobs: list[Job]) -> list[str]:
     """
     shorts = {agent: agent.rpartition(":")[2] or agent for agent in runs.agent.unique()}
     counts = Counter(shorts.values())
-    sources = runs.groupby("agent").learns_from.nunique()
-    places: list[tuple[str, ...]] = [
-        # All sizes of a sweep are one line of a chart.
-        (section, "" if section in SWEEPS else environment, agent, learns_from)
-        for section, environment, agent, learns_from in zip(
-            runs.section, runs.environment, runs.agent, runs.learns_from, strict=True
-        )
-    ]
     settings = [
         {**job.options, "steps": job.steps, "seconds": job.seconds, "evaluated at": job.lengths}
         for job in jobs
     ]
-    alike: dict[tuple[str, ...], dict[str, dict[str, Any]]] = defaultdict(dict)
-    for place, values in zip(places, settings, strict=True):
-        alike[place][dense(values)] = values
-    differ = {
-        place: [
-            name
-            for name in dict.fromkeys(name for values in each.values() for name in values)
-            if len({dense(values.get(name)) for values in each.values()}) > 1
-        ]
-        for place, each in alike.items()
-    }
-    names = []
-    for place, values in zip(places, settings, strict=True):
-        *_, agent, learns_from = place
-        told = [f"{name}={values.get(name)}" for name in differ[place]]
-        if sources[agent] > 1:
-            told.append(f"from {learns_from}")
-        name = shorts[agent] if counts[shorts[agent]] == 1 else agent
-        names.append(f"{name} ({', '.join(told)})" if told else name)
-    return names
+    texts = pd.DataFrame([{name: dense(each[name]) for name in each} for each in settings])
+    # All sizes of a sweep are one line of a chart.
+    place = runs.environment.mask(runs.section.isin(SWEEPS), "")
+    same = [runs.section, place, runs.agent, runs.learns_from]
+    differ = texts.fillna("null").groupby(same).transform("nunique") > 1
+    differ["from"] = runs.groupby("agent").learns_from.transform("nunique") > 1
+    texts["from"] = runs.learns_from
+    names = runs.agent.map(lambda agent: agent if counts[shorts[agent]] > 1 else shorts[agent])
+    for i in differ.index[differ.any(axis=1)]:
+        told = texts.loc[i, differ.loc[i]].fillna("null")
+        names[i] += f" ({', '.join(f'{name}={value}' for name, value in told.items())})"
+    return list(names)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from seqenvs.benchmark.report.reading import (
-    BOUNDS,
-    CAPACITY,
-    ECHO,
-    GENERALISATION,
-    MATRIX,
-    RECALL,
-    SWEEPS,
-    Results,
-)
-from seqenvs.benchmark.statistics import estimate, interval, memory_horizon
+from seqenvs.benchmark.report.reading import BOUNDS, GENERALISATION, MATRIX, SWEEPS, Results
+from seqenvs.benchmark.statistics import estimate, memory_horizon
+
+AGENT = ["agent", "learns_from"]
 
 RUN_COLUMNS = [
-    "environment", "agent", "learns_from", "seed", "mean_return", "memory_score", "success_rate",
+    "environment", *AGENT, "seed", "mean_return", "memory_score", "success_rate",
     "solved", *BOUNDS, "steps", "seconds", "wall_seconds", "budget_steps", "budget_seconds",
     "sees_future", "finished", "machine", "versions", "key",
 ]  # fmt: skip
@@ -28,15 +21,12 @@ RUN_COLUMNS = [
 
 def make_tables(results: Results) -> dict[str, pd.DataFrame]:
     """Return all tables of the report by the names of their files."""
-    scores = pd.concat(
-        [_scores_by_size(results, section) for section in (ECHO, RECALL, CAPACITY)],
-        ignore_index=True,
-    )
+    matrix = results.section(MATRIX)
     return {
-        "overall": _overall(results.section(MATRIX)),
-        "leaderboard": _leaderboard(results.section(MATRIX)),
+        "overall": _overall(matrix),
+        "leaderboard": _leaderboard(matrix),
         "horizons": _horizons(results),
-        "scores_by_size": scores,
+        "scores_by_size": _scores_by_size(results),
         "generalisation": _generalisation(results),
         "missing": _missing(results),
         "damaged": results.damaged,
@@ -44,111 +34,107 @@ def make_tables(results: Results) -> dict[str, pd.DataFrame]:
     }
 
 
-def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """Return a table that has its columns even without rows."""
-    return pd.DataFrame(rows, columns=None if rows else columns)
+def _each(
+    frame: pd.DataFrame, keys: list[str], row: Callable[[pd.DataFrame], dict[str, Any]], names: str
+) -> pd.DataFrame:
+    """Return a table with one row for each group of a frame.
+
+    Args:
+        frame: What is grouped.
+        keys: The columns that make a group.
+        row: Returns the other columns of a group's row.
+        names: Their names, which a table without rows has, too.
+    """
+    rows = [
+        {**dict(zip(keys, key, strict=True)), **row(group)}
+        for key, group in frame.groupby(keys, sort=False)
+    ]
+    return pd.DataFrame(rows, columns=None if rows else [*keys, *names.split()])
 
 
-def _needs_memory(runs: pd.DataFrame) -> bool:
-    return bool(runs.memory_score.notna().all())
+def _scores(runs: pd.DataFrame) -> list[Any]:
+    """Return the memory scores as one stratum, or none where a run has no score."""
+    return [runs.memory_score.to_numpy()] if runs.memory_score.notna().all() else []
 
 
 def _overall(runs: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each agent: what it solved, and its score over all environments."""
-    rows = []
-    for (agent, learns_from), mine in runs.groupby(["agent", "learns_from"], sort=False):
+
+    def row(mine: pd.DataFrame) -> dict[str, Any]:
         environments = [each for _, each in mine.groupby("environment", sort=False)]
-        scored = [each.memory_score.to_numpy() for each in environments if _needs_memory(each)]
-        rows.append(
-            {
-                "agent": agent,
-                "learns_from": learns_from,
-                "environments": len(environments),
-                "solved": sum(bool(each.solved.all()) for each in environments),
-                "scored": len(scored),
-                **estimate("memory_score", *scored),
-            }
-        )
-    return _frame(rows, ["agent", "learns_from"])
+        scores = [stratum for each in environments for stratum in _scores(each)]
+        return {
+            "environments": len(environments),
+            "solved": sum(bool(each.solved.all()) for each in environments),
+            "scored": len(scores),
+            **estimate("memory_score", *scores),
+        }
+
+    return _each(runs, AGENT, row, "memory_score")
 
 
 def _leaderboard(runs: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each environment and agent."""
-    rows = []
     bounds = runs.groupby("environment")[list(BOUNDS)].first()
-    keys = ["environment", "agent", "learns_from"]
-    for (environment, agent, learns_from), mine in runs.groupby(keys, sort=False):
-        scores = [mine.memory_score.to_numpy()] if _needs_memory(mine) else []
-        rows.append(
-            {
-                "environment": environment,
-                "agent": agent,
-                "learns_from": learns_from,
-                **estimate("memory_score", *scores),
-                **estimate("mean_return", mine.mean_return.to_numpy()),
-                "solved": int(mine.solved.sum()),
-                "seeds": len(mine),
-                "steps": round(mine.steps.median()),
-                "seconds": mine.seconds.median(),
-                "sees_future": bool(mine.sees_future.any()),
-                **bounds.loc[environment],
-                "returns": mine.mean_return.round(3).tolist(),
-            }
-        )
-    return _frame(rows, keys)
-
-
-def _scores_by_size(results: Results, section: str) -> pd.DataFrame:
-    """Return the memory score for each agent and size of a sweep."""
-    runs = results.section(section)
-    scored = runs.dropna(subset=["memory_score", "size"])
-    if len(scored) < len(runs):
-        results.notes.append(f"{section}: {len(runs) - len(scored):,} results have no memory score.")
-    keys = ["section", "agent", "learns_from", "size"]
-    rows = [
-        {
-            **dict(zip(keys, key, strict=True)),
+    return _each(
+        runs,
+        ["environment", *AGENT],
+        lambda mine: {
+            **estimate("memory_score", *_scores(mine)),
+            **estimate("mean_return", mine.mean_return.to_numpy()),
+            "solved": int(mine.solved.sum()),
             "seeds": len(mine),
-            **estimate("memory_score", mine.memory_score.to_numpy()),
-        }
-        for key, mine in scored.groupby(keys, sort=False)
-    ]
-    found = _frame(rows, [*keys, "seeds", "memory_score"])
-    return found.astype({"size": int}).sort_values(["section", "agent", "size"], kind="stable")
+            "steps": round(mine.steps.median()),
+            "seconds": mine.seconds.median(),
+            "sees_future": bool(mine.sees_future.any()),
+            **bounds.loc[mine.environment.iloc[0]],
+            "returns": mine.mean_return.round(3).tolist(),
+        },
+        "memory_score mean_return",
+    )
+
+
+def _score_and_seeds(runs: pd.DataFrame) -> dict[str, Any]:
+    return {"seeds": len(runs), **estimate("memory_score", runs.memory_score.to_numpy())}
+
+
+def _swept(results: Results) -> pd.DataFrame:
+    return results.shown[results.shown.section.isin(SWEEPS)].dropna(subset=["memory_score", "size"])
+
+
+def _scores_by_size(results: Results) -> pd.DataFrame:
+    """Return the memory score for each agent and size of a sweep."""
+    keys = ["section", *AGENT, "size"]
+    swept = _swept(results).astype({"size": int})
+    table = _each(swept, keys, _score_and_seeds, "seeds memory_score")
+    return table.sort_values(["section", "agent", "size"], kind="stable")
 
 
 def _horizons(results: Results) -> pd.DataFrame:
-    """Return a row for each agent and sweep: the largest size that it remembers."""
-    rows = []
-    for section in SWEEPS:
-        wanted = results.expected[results.expected.section == section]["size"].astype(int)
-        runs = results.section(section).dropna(subset=["memory_score", "size"])
-        for (agent, learns_from), mine in runs.groupby(["agent", "learns_from"], sort=False):
-            sizes = set(wanted) | set(mine["size"].astype(int))
-            reached = [
-                memory_horizon(dict(zip(seed["size"], seed.memory_score, strict=True)), sizes)
-                for _, seed in mine.groupby("seed")
-            ]
-            known = np.array([each for each in reached if each is not None], float)
-            low, high = interval(known, statistic=np.median) or (None, None)
-            rows.append(
-                {
-                    "section": section,
-                    "agent": agent,
-                    "learns_from": learns_from,
-                    "horizon": np.median(known) if len(known) else None,
-                    "horizon_low": low,
-                    "horizon_high": high,
-                    "least": known.min() if len(known) else None,
-                    "most": known.max() if len(known) else None,
-                    "seeds": len(known),
-                    "unknown": len(reached) - len(known),
-                    "largest": max(sizes),
-                    "budget_steps": mine.budget_steps.iloc[0],
-                    "budget_seconds": mine.budget_seconds.iloc[0],
-                }
-            )
-    return _frame(rows, ["section", "agent", "learns_from", "horizon"])
+    """Return a row for each sweep and agent: the largest size that it remembers."""
+    expected = results.expected
+
+    def row(mine: pd.DataFrame) -> dict[str, Any]:
+        wanted = expected["size"][expected.section == mine.section.iloc[0]]
+        sizes = {int(size) for size in (*wanted, *mine["size"])}
+        reached = [
+            memory_horizon(dict(zip(seed["size"], seed.memory_score, strict=True)), sizes)
+            for _, seed in mine.groupby("seed")
+        ]
+        known = pd.Series([each for each in reached if each is not None], dtype=float)
+        return {
+            "horizon": known.median(),
+            "least": known.min(),
+            "most": known.max(),
+            "seeds": len(known),
+            "unknown": len(reached) - len(known),
+            "largest": max(sizes),
+            "budget_steps": mine.budget_steps.iloc[0],
+            "budget_seconds": mine.budget_seconds.iloc[0],
+        }
+
+    names = "horizon least most largest budget_steps budget_seconds"
+    return _each(_swept(results), ["section", *AGENT], row, names)
 
 
 def _generalisation(results: Results) -> pd.DataFrame:
@@ -156,41 +142,28 @@ def _generalisation(results: Results) -> pd.DataFrame:
     runs = results.section(GENERALISATION)
     vary = runs[runs.length.isna()].environment.unique()
     results.notes += [f"Generalisation: {name} has no 'length' that is a number." for name in vary]
-    keys = ["environment", "agent", "learns_from", "length", "factor"]
+    keys = ["environment", *AGENT, "length", "factor"]
     played = [
         (run.environment, run.agent, run.learns_from, length, length / run.length, score)
         for run in runs[runs.length.notna()].itertuples()
         for length, score in {int(run.length): run.memory_score, **dict(run.at_lengths)}.items()
     ]
-    frame = pd.DataFrame(played, columns=[*keys, "score"]).dropna(subset=["score"])
-    rows = [
-        {
-            **dict(zip(keys, key, strict=True)),
-            "seeds": len(mine),
-            **estimate("memory_score", mine.score.to_numpy()),
-        }
-        for key, mine in frame.groupby(keys, sort=False)
-    ]
-    found = _frame(rows, [*keys, "seeds", "memory_score"])
-    return found.sort_values(["environment", "agent", "length"], kind="stable")
+    frame = pd.DataFrame(played, columns=[*keys, "memory_score"]).dropna()
+    table = _each(frame, keys, _score_and_seeds, "seeds memory_score")
+    return table.sort_values(["environment", "agent", "length"], kind="stable")
 
 
 def _missing(results: Results) -> pd.DataFrame:
-    """Return a row for each row of the suite of which results are missing."""
-    expected = results.expected.assign(
-        there=results.expected.key.isin(results.runs.key).astype(bool)
+    """Return the rows of the suite of which results are missing."""
+    there = results.expected.key.isin(results.runs.key).astype(bool)
+    table = _each(
+        results.expected.assign(there=there),
+        ["section", "environment", "agent", "group"],
+        lambda row: {
+            "there": int(row.there.sum()),
+            "expected": len(row),
+            "seeds": ", ".join(map(str, row.seed[~row.there])),
+        },
+        "there expected seeds",
     )
-    keys = ["section", "environment", "agent", "group"]
-    rows = [
-        {
-            "section": section,
-            "environment": environment,
-            "agent": agent,
-            "there": int(mine.there.sum()),
-            "expected": len(mine),
-            "seeds": ", ".join(map(str, mine.seed[~mine.there])),
-        }
-        for (section, environment, agent, _), mine in expected.groupby(keys, sort=False)
-        if not mine.there.all()
-    ]
-    return _frame(rows, ["section", "environment", "agent", "there", "expected", "seeds"])
+    return table[table.there < table.expected].drop(columns="group")

@@ -57,7 +57,7 @@ function curves() {
       bounds.set(key, { y: here.bounds[bound], label: bounds.has(key) ? `${bounds.get(key).label}, ${bound}` : bound });
     }
     spec.title = `Learning curves on ${here.environment}`;
-    spec.datasets = { points, ends: [...new Map(points.map((row) => [row.agent, row])).values()], bounds: [...bounds.values()] };
+    spec.datasets = { points, ends: [...new Map(points.map((row) => [row.agent, row])).values()], levels: [...bounds.values()] };
     const ticks = points.length ? decades(points.map((row) => row.x)) : [];
     for (const { encoding } of spec.layer) if (encoding.x?.axis) encoding.x.axis.values = ticks;
     return agentsOf(points);
@@ -73,7 +73,7 @@ function accuracies() {
     const cells = here.agents.flatMap(({ agent, accuracy: { width, length, values } }) => values.map((y, i) => {
       const [left, right] = [i * width, Math.min(length, (i + 1) * width)];
       return {
-        agent, learns_from: learnsFrom(agent), y, left: left - 0.5, right: right - 0.5, middle: (left + right - 1) / 2,
+        agent, learns_from: learnsFrom(agent), row: `${agent}, ${learnsFrom(agent)}`, y, left: left - 0.5, right: right - 0.5, middle: (left + right - 1) / 2,
         steps: right - left > 1 ? `${left} to ${right - 1}` : `${left}`, accuracy: y === null ? "no answer is due" : fixed(y),
       };
     }));
@@ -88,8 +88,5 @@ function accuracies() {
 }
 
 function finding() {
-  byId("question").textContent = data.finding.question;
-  byId("answer").textContent = data.finding.answer;
-  byId("finding-caption").textContent = data.finding.caption;
   if (specs.finding) addFigure(byId("finding"), "finding", (spec) => agentsOf(spec.datasets.rows.filter((row) => row.agent)));
 }

@@ -128,7 +128,6 @@ function horizonTable(section, word) {
   const reached = (row) => (row.horizon === null ? "unknown" : `${row.horizon >= row.largest ? "≥ " : ""}${row.horizon}`);
   const columns = [agentColumn, sourceColumn,
     { title: word, class: "number", value: (row) => row.horizon, cell: (row) => make("strong", {}, reached(row)) },
-    { title: "interval", class: "number", cell: (row) => (row.horizon_low === null ? "–" : `${row.horizon_low} to ${row.horizon_high}`) },
     { title: "range", class: "number", cell: (row) => (row.least === null ? "–" : `${row.least} to ${row.most}`) },
     { title: "seeds", class: "number", cell: (row) => (row.unknown ? `${row.seeds} of ${row.seeds + row.unknown}` : `${row.seeds}`) }];
   const largest = Math.max(...rows.map((row) => row.largest));
@@ -156,7 +155,7 @@ function missing() {
 }
 
 function provenance() {
-  for (const [name, value] of data.provenance) byId("provenance-body").append(make("dt", {}, name), make("dd", {}, value));
+  for (const [name, value] of data.facts.provenance) byId("provenance-body").append(make("dt", {}, name), make("dd", {}, value));
   byId("facts").append(data.facts.line.join(" · "));
   if (data.facts.lacking.length) byId("facts").append(" · ", make("a", { href: "#missing" }, data.facts.lacking.join(", ")));
 }
