@@ -168,21 +168,6 @@ def read_result(path: Path) -> JobResult:
     return result
 
 
-def read_results(folder: Path) -> tuple[list[JobResult], list[Path]]:
-    """Read all results in the folder of a benchmark.
-
-    Returns:
-        The results in the order of their names, and the files that are damaged.
-    """
-    results, damaged = [], []
-    for path in result_paths(folder):
-        try:
-            results.append(read_result(path))
-        except ResultError:
-            damaged.append(path)
-    return sorted(results, key=lambda each: (each.job.name, each.job.key)), damaged
-
-
 def write_table(path: Path, results: list[JobResult]) -> None:
     """Write results into one file, one a line, without the times at which they were finished."""
     records = [{**result.to_dict(), "finished": ""} for result in results]

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqenvs.benchmark.jobs import Job
 from seqenvs.validation import check_choice, check_int, check_number
@@ -80,39 +80,22 @@ class AgentSpec:
         return self.agent if len(values) == 1 else values
 
 
-@dataclass(frozen=True)
-class Row:
-    """Jobs that differ by their seed alone.
+class Row(NamedTuple):
+    """The jobs of an agent on an environment, one for each seed."""
 
-    Attributes:
-        id: The environment.
-        kwargs: Its parameters.
-        agent: The agent's class, as ``"module:Class"``.
-        jobs: One for each seed.
-    """
-
-    id: str
-    kwargs: dict[str, Any]
     agent: str
     jobs: list[Job]
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """One agent on a problem that becomes harder step by step, with the same budget each time.
+class Sweep(NamedTuple):
+    """The jobs of an agent on a problem that becomes harder, all with the same budget.
 
-    Attributes:
-        problem: ``"echo"``, ``"recall"`` or, for the capacity, ``"copy"``.
-        agent: The agent's class, as ``"module:Class"``.
-        steps: The most time steps of each job; None for no limit.
-        seconds: The most processor seconds of each job; None for no limit.
-        points: For each lag or length, in rising order, one job for each seed.
+    ``problem`` is ``"echo"``, ``"recall"`` or, for the capacity, ``"copy"``. ``points`` holds the
+    jobs, one for each seed, for each lag or length in rising order.
     """
 
     problem: str
     agent: str
-    steps: int | None
-    seconds: float | None
     points: dict[int, list[Job]]
 
 
@@ -226,7 +209,7 @@ class Suite:
         self, id: str, kwargs: dict[str, Any], spec: AgentSpec, lengths: Iterable[int] = ()
     ) -> Row:
         budget = {"steps": spec.steps or self.steps}
-        return Row(id, kwargs, spec.agent, self._jobs(id, kwargs, spec, budget, lengths))
+        return Row(spec.agent, self._jobs(id, kwargs, spec, budget, lengths))
 
     def _sweeps(
         self,
@@ -243,7 +226,7 @@ class Suite:
                 size: self._jobs(id, {**fixed, **parameters(size)}, spec, budget)
                 for size in sorted(sizes)
             }
-            yield Sweep(problem, spec.agent, points=points, **budget)
+            yield Sweep(problem, spec.agent, points)
 
     def _jobs(
         self,

@@ -50,7 +50,7 @@ def test_agents_of_a_suite_have_the_options_of_their_presets(tmp_path):
     )
     suite = make_suite(str(path), agents, "SeqCopy-v0", {"length": 3})
     echo, copy = (
-        [row.jobs[0] for row in suite.matrix_rows() if row.id == id]
+        [row.jobs[0] for row in suite.matrix_rows() if row.jobs[0].id == id]
         for id in ("SeqEcho-v0", "SeqCopy-v0")
     )
     names = ["agents:MLP", "agents:GRU", "agents:LRU", "agents:LSTM", "numpy:ndarray"]

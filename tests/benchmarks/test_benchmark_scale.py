@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-
 from agents.study import read_results
+
 from benchmarks.scale import (
     CALL,
     LINES,

@@ -18,7 +18,7 @@ import pytest
 from seqenvs.benchmark.cluster import check_reachable, on_cluster, stage
 from seqenvs.benchmark.executors import EngineError, in_process, in_processes
 from seqenvs.benchmark.jobs import Job
-from seqenvs.benchmark.results import read_results, result_path
+from seqenvs.benchmark.results import read_table, result_path
 from seqenvs.benchmark.runner import check_jobs, run_benchmark, run_jobs
 from seqenvs.benchmark.suites import Suite, SuiteError, read_suite
 from seqenvs.cli import main
@@ -184,7 +184,7 @@ def test_the_command_runs_an_agent_and_an_environment(tmp_path, monkeypatch, cap
     output = capsys.readouterr().out
     assert output.count("own_ids:OwnEcho-v0 lag=2") == 2
     assert f"seqenvs report --dir {tmp_path / 'b'}" in output
-    results, _ = read_results(tmp_path / "b")
+    results = read_table(tmp_path / "b" / "results.json")
     assert [each.job.options for each in results] == [{}, {"pause": 0.0}]
     assert {len(each.episodes[0].inputs) for each in results} == {4}
 

@@ -42,7 +42,7 @@ def test_the_shipped_suites_run_any_agent(name):
 def test_a_suite_says_which_jobs_belong_together():
     suite = Suite(**SUITE)
     matrix = suite.matrix_rows()
-    assert [(row.id, row.agent, row.jobs[0].steps) for row in matrix] == [
+    assert [(row.jobs[0].id, row.agent, row.jobs[0].steps) for row in matrix] == [
         ("SeqEcho-v0", TABLE["agent"], 700),
         ("SeqEcho-v0", ORACLE, 500),
         ("SeqNext-v0", RANDOM, 500),
@@ -73,7 +73,7 @@ def test_a_suite_can_be_extended_written_and_read(tmp_path):
     assert suite.matrix[-1]["agents"] == [TABLE, ORACLE, RANDOM]
     agents = {id: [] for id in ("SeqEcho-v0", "SeqNext-v0", "SeqCopy-v0")}
     for row in suite.matrix_rows():
-        agents[row.id].append(row.agent)
+        agents[row.jobs[0].id].append(row.agent)
     assert list(agents.values()) == [  # each once
         [TABLE["agent"], ORACLE, "a:B", RANDOM],
         [RANDOM, "a:B"],
