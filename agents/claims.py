@@ -116,7 +116,7 @@ class Row:
 
 
 class OneSequence:
-    """An agent that learns one sequence by heart: an LSTM that is shown the same one every time.
+    """An agent that learns one sequence by heart: an LSTM that sees the same one every time.
 
     Args:
         **options: The options of the reference agent ``lstm``.
@@ -185,7 +185,7 @@ CHECKS: dict[str, tuple[Callable[[Row], bool], str]] = {
     ),
 }
 
-# tutorial: (its page, sections of ours)
+# tutorial: (its page, sections of our page)
 TUTORIALS = {
     "5 Examples of Simple Sequence Prediction Problems for LSTMs": (
         "sequence-prediction-problems-learning-lstm-recurrent-neural-networks/",
@@ -227,10 +227,10 @@ _ROWS: list[tuple[str, str, str, dict[str, Any], tuple[str, ...], str, dict[str,
     (_NEXT, "Next value of a sequence: an MLP can", _N, {}, MLP, SOLVED, {}),
     (_NEXT, "Next value after a window: an MLP can", _N, END, MLP, SOLVED, {}),
     (_NEXT, "Next value: an LSTM can, too", _N, {}, BOTH, SOLVED, {}),
-    (_RECALL, "Recall, asked at each step: an MLP can't", _R, {}, MLP, MEMORYLESS, {}),
-    (_RECALL, "Recall, asked at each step: an LSTM can", _R, {}, BOTH, SOLVED, {}),
-    (_RECALL, "Recall, asked at the end: an MLP can't", _R, END, MLP, MEMORYLESS, {}),
-    (_RECALL, "Recall, asked at the end: an LSTM can", _R, END, BOTH, SOLVED, {}),
+    (_RECALL, "Recall at every step: an MLP can't", _R, {}, MLP, MEMORYLESS, {}),
+    (_RECALL, "Recall at every step: an LSTM can", _R, {}, BOTH, SOLVED, {}),
+    (_RECALL, "Recall at the end: an MLP can't", _R, END, MLP, MEMORYLESS, {}),
+    (_RECALL, "Recall at the end: an LSTM can", _R, END, BOTH, SOLVED, {}),
     (_ECHO, "Echo with lag 0: an MLP can", _E, {"lag": 0}, MLP, SOLVED, {}),
     (_ECHO, "Echo with lag 1: an MLP can't", _E, {}, MLP, MEMORYLESS, {}),
     (_ECHO, "Echo with lag 1: an LSTM can", _E, {}, BOTH, SOLVED, {}),
@@ -367,7 +367,7 @@ def page(rows: Sequence[Row]) -> str:
         "",
         *(f"- *{name}*: {said}." for name, (_, said) in CHECKS.items()),
         "",
-        f"*{MEMORIZED}* is the same network. It is shown the same sequence {UPDATES:,} times and",
+        f"*{MEMORIZED}* is the same network. It sees the same sequence {UPDATES:,} times and",
         "learns it by heart; the return is on other sequences. `bilstm` sees whole sequences",
         "before it answers, so it could not act in the environment.",
         "",

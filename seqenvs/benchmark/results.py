@@ -56,7 +56,7 @@ class JobResult:
             mean_return, memory_score or None]``.
         evaluation: The evaluation on fresh episodes.
         generalisation: One item for each of the job's ``lengths``.
-        episodes: A few played episodes. All agents are shown the same ones.
+        episodes: A few played episodes. The same ones for all agents.
     """
 
     job: Job
