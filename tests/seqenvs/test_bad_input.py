@@ -346,12 +346,12 @@ def test_a_module_is_imported_when_its_problem_is_made(tmp_path, monkeypatch):
 
 def test_make_vec_accepts_the_render_modes_that_make_accepts():
     both = [
-        gymnasium.make_vec("SeqEcho-v0", 2, mode, render_mode="rgb_array_list")
+        gymnasium.make_vec("SeqEcho-v0", 1, mode, render_mode="rgb_array_list")
         for mode in ("vector_entry_point", "sync")
     ]
     for env in both:
         env.reset(seed=3)
-        env.step(np.array([1, 2]))
+        env.step(np.array([1]))
     pictures, wanted = (env.render() for env in both)
     np.testing.assert_array_equal(pictures, wanted)
 
@@ -656,7 +656,7 @@ def test_a_bad_reset_mask_is_refused(kind):
     for keywords in ({"seed": 5}, {"inputs": [1] * 10}):
         seed, inputs = keywords.get("seed"), keywords.get("inputs")
         options = {"reset_mask": np.array([True, False, True]), "inputs": inputs}
-        with pytest.raises(ValueError, match="can't be given together with seed or inputs"):
+        with pytest.raises(ValueError, match=r"can't be given .*with seed or inputs"):
             twins.env.reset(seed=seed, options=options)
     twins.are_alike()
 
