@@ -24,6 +24,7 @@ from seqenvs.validation import check_choice, check_int
 
 _INT64 = np.dtype(np.int64)
 _FLOAT64 = np.dtype(np.float64)
+_BLOCK_SIZE = 1 << 15  # steps of all sub-environments that a block judges at once
 _PREPARED_BYTES = 1 << 19  # of observations, small enough for the processor's cache
 _MOST_PREPARED = 1 << 9  # rows: a reset prepares them, and drops those that the last one prepared
 _GAPS = {AutoresetMode.NEXT_STEP: 1, AutoresetMode.SAME_STEP: 0, AutoresetMode.DISABLED: None}
@@ -199,6 +200,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             self._all_correct &= right if due is True else right >= due  # right, or not due
         success = None
         if ends:
+            if len(last) < self.num_envs:
+                last = np.broadcast_to(last, self.num_envs)
             success = last & self._all_correct
             self._all_correct |= last
         if self.render_mode is not None:
@@ -242,13 +245,10 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         observations = self.encode(rows.inputs)
         if self._stacked is None:
             return observations
-        stacked, ended = self._stacked.copy(), self._ended
-        seen, nothing = [stacked.now()], np.zeros(self.num_envs)
-        for inputs, last in zip(observations[1:], rows.last, strict=False):
-            ends = np.broadcast_to(last, self.num_envs) if last.any() else None
-            seen.append(self._stack(stacked, inputs, nothing, nothing, ends, ended)[0])
-            ended = ends
-        return np.stack(seen)
+        stacked, nothing = self._stacked.copy(), np.zeros((steps - 1, self.num_envs))
+        first = stacked.now()
+        seen = self._stack_block(stacked, observations[1:], nothing, nothing, rows.last[:-1])
+        return np.stack([first, *(observation for observation, _ in seen)])
 
     def terminated_block(self, steps: int) -> Any:
         """Return which of the next steps end an episode; this does not depend on the actions.
@@ -261,16 +261,21 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         """
         return np.broadcast_to(self._peek(steps).last, (steps, self.num_envs)).copy()
 
-    def step_block(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+    def step_block(
+        self, actions: Any, all_observations: bool = True
+    ) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Play K steps at once, with the results of K single steps.
 
         Args:
             actions: K times what ``step`` takes: (K, N) integers, or (K, N, C) integers or floats
                 for actions of C components.
+            all_observations: Whether to return the observations of all steps, which takes longer,
+                or those of the last step only. `observe_block` has returned the others already.
 
         Returns:
-            What ``step`` returns, with a leading axis K in every array. A key that ``info`` has in
-            some of the steps is there, and its mask says in which.
+            What ``step`` returns, with a leading axis K in every array. Without
+            ``all_observations`` the observations have no such axis. A key that ``info`` has in some
+            of the steps is there, and its mask says in which.
 
         Raises:
             TypeError, ValueError: Actions of a wrong dtype or shape, or outside a ``Box``.
@@ -285,30 +290,31 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         buffer: Any = self._buffer
         following = buffer.peek(steps + 1).inputs[1:]
         rows, shape = buffer.peek(steps), (steps, self.num_envs)
-        targets = rows.targets.astype(self._action_dtype)
-        score, right = self.problem.judge(actions, targets)
-        rewards = score.astype(_FLOAT64)
-        rewards *= rows.reward_weight
-        right = right >= rows.due  # right, or not due
-        success, begin = np.zeros(shape, bool), 0
-        for end in np.flatnonzero(rows.last.any(axis=1)).tolist():
-            self._all_correct &= right[begin : end + 1].all(axis=0)
-            success[end] = rows.last[end] & self._all_correct
-            self._all_correct |= rows.last[end]
-            begin = end + 1
-        self._all_correct &= right[begin:].all(axis=0)
+        targets = np.empty((steps, *self._action_shape), self._action_dtype)  # type: ignore[misc]
+        rewards, success = np.empty(shape), np.zeros(shape, bool)
+        size = max(1, _BLOCK_SIZE // self.num_envs)
+        for start in range(0, steps, size):  # parts that fit the processor's cache
+            part = slice(start, start + size)
+            targets[part] = rows.targets[part]
+            score, right = self.problem.judge(actions[part], targets[part])
+            rewards[part] = score
+            rewards[part] *= rows.reward_weight[part]
+            right = right >= rows.due[part]  # right, or not due
+            begin, last = 0, rows.last[part]
+            for end in np.flatnonzero(last.any(axis=1)).tolist():
+                self._all_correct &= right[begin : end + 1].all(axis=0)
+                success[start + end] = last[end] & self._all_correct
+                self._all_correct |= last[end]
+                begin = end + 1
+            self._all_correct &= right[begin:].all(axis=0)
         due, active, last = self._flags(rows)
-        observations, final = self.encode(following), None
+        observations, final = self.encode(following if all_observations else following[-1]), None
         if self._stacked is not None:
-            seen, ended = [], self._ended
-            for k in range(steps):
-                ends = last[k] if last[k].any() else None
-                seen.append(
-                    self._stack(self._stacked, observations[k], actions[k], rewards[k], ends, ended)
-                )
-                ended = ends
-            observations, finals = (np.stack(each) for each in zip(*seen, strict=True))
-            final = finals if self.autoreset_mode == AutoresetMode.SAME_STEP else None
+            encoded = observations if all_observations else self.encode(following)
+            seen = self._stack_block(self._stacked, encoded, actions, rewards, last)
+            observations, final = (np.stack(each) for each in zip(*seen, strict=True))
+            if not all_observations:
+                observations = observations[-1]
         buffer.cursor += steps
         self._prepared, self._next, self._ended = [], 0, None
         if self.autoreset_mode != AutoresetMode.SAME_STEP and last[-1].any():
@@ -352,7 +358,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             steps = min(steps, max(0, buffer.steps_to_end()) + 1)
         rows = buffer.peek_up_to(steps)
         info_due, active, terminated = self._flags(rows)
-        due, weight = rows.due, rows.reward_weight
+        due, weight, ends = rows.due, rows.reward_weight, rows.last.any(axis=1).tolist()
         if due.shape[1] == 1:  # Python's numbers are faster than arrays of one
             due, weight = due[:, 0].tolist(), weight[:, 0].tolist()
         self._observations = list(self.encode(rows.inputs))
@@ -361,8 +367,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 rows.targets.astype(self._action_dtype),
                 due,
                 weight,
-                np.broadcast_to(rows.last, terminated.shape),
-                rows.last.any(axis=1).tolist(),
+                rows.last,
+                ends,
                 info_due,
                 active,
                 terminated,
@@ -419,6 +425,17 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             stacked.begin(inputs, last)
             observations = stacked.now()
         return observations, final
+
+    def _stack_block(
+        self, stacked: Any, inputs: Any, actions: Any, rewards: Any, last: Any
+    ) -> list[tuple[Any, Any]]:
+        """Add the frames of K steps, with a leading axis K in every array; see `_stack`."""
+        seen, ended = [], self._ended
+        for k in range(len(inputs)):
+            ends = np.broadcast_to(last[k], self.num_envs) if last[k].any() else None
+            seen.append(self._stack(stacked, inputs[k], actions[k], rewards[k], ends, ended))
+            ended = ends
+        return seen
 
     def _info(
         self, targets: Any, due: Any, active: Any, last: Any, success: Any, final: Any
