@@ -27,6 +27,7 @@ _INT64 = np.dtype(np.int64)
 _FLOAT64 = np.dtype(np.float64)
 _BLOCK_SIZE = 1 << 15  # steps of all sub-environments that a block judges at once
 _PREPARED_BYTES = 1 << 19  # of observations, small enough for the processor's cache
+_MOST_PREPARED = 1 << 9  # rows: a reset prepares them, and drops those that the last one prepared
 _GAPS = {AutoresetMode.NEXT_STEP: 1, AutoresetMode.SAME_STEP: 0, AutoresetMode.DISABLED: None}
 
 
@@ -98,7 +99,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self._action_shape = self.action_space.shape
         self._box = isinstance(self.single_action_space, spaces.Box)
         width = int(np.prod(self.encode.space.shape or ()))
-        self._rows_prepared = max(1, _PREPARED_BYTES // (8 * self.num_envs * width))
+        rows = _PREPARED_BYTES // (8 * self.num_envs * width)
+        self._rows_prepared = min(max(1, rows), _MOST_PREPARED)
         self._max_steps = self.problem.num_steps[1]
         self._buffer: RowBuffer | None = None
         self._source: Any = None  # the generator that the episodes began from
