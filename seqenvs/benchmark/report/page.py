@@ -20,7 +20,7 @@ from seqenvs.benchmark.report.reading import BOUNDS, LEARNS_FROM, SECTIONS, Resu
 from seqenvs.benchmark.results import HORIZON_SCORE, SOLVED_RETURN, SOLVED_SCORE
 from seqenvs.benchmark.statistics import METHOD, MIN_SEEDS
 
-FILES = Path(__file__).with_name("page")
+FILES = Path(__file__).with_name("assets")
 SCRIPTS = ("elements", "tables", "charts", "sections", "player")  # in the order of their use
 # How much the page may hold: bytes of JSON, or numbers.
 EPISODE_BYTES, CURVE_NUMBERS, ACCURACY_NUMBERS = 1_400_000, 150_000, 60_000
@@ -28,7 +28,7 @@ MAX_POINTS, MIN_POINTS = 48, 6  # of a curve
 MAX_STEPS, MIN_STEPS = 120, 12  # of a row of accuracies
 
 
-def page(data: dict[str, Any], figures: Mapping[str, Any]) -> str:
+def make_page(data: dict[str, Any], figures: Mapping[str, Any]) -> str:
     """Return the page: its template with the style, the scripts and the data in it."""
     scripts = "".join((FILES / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
     parts = {
@@ -192,8 +192,8 @@ def _choose_episodes(groups: list[pd.DataFrame], thinned: list[str]) -> list[dic
                         yield from ((i, seed, text) for text in texts[episodes])
 
     chosen: list[dict[str, Any]] = [{} for _ in groups]
-    size = kept = 0
-    for i, seed, text in turns():
+    size = 0
+    for kept, (i, seed, text) in enumerate(turns()):
         episode = _episode(json.loads(text))
         size += len(dense(episode))
         if size > EPISODE_BYTES:
@@ -203,7 +203,6 @@ def _choose_episodes(groups: list[pd.DataFrame], thinned: list[str]) -> list[dic
                 "any second one."
             )
             break
-        kept += 1
         chosen[i].setdefault(str(seed), []).append(episode)
     return chosen
 

@@ -46,7 +46,7 @@ const sourceColumn = { ...textColumn("learns_from", "learned from"), class: "sou
 const interval = (row, name) =>
   row[`${name}_low`] === null ? "" : `${fixed(row[`${name}_low`])} to ${fixed(row[`${name}_high`])}`;
 const estimate = (row, name, tag) => make("span", { class: "estimate" },
-  make("span", { class: "range" }, interval(row, name)), make(tag, {}, fixed(row[name])));
+  make("span", { class: "range" }, `${interval(row, name)} `), make(tag, {}, fixed(row[name])));
 
 // Leaderboard ------------------------------------------------------------------------------------
 
