@@ -26,11 +26,12 @@ HEAD = ("tool", "version", "Gymnasium", "Python", "what ran", "return", "date")
 INTRODUCTION = """\
 # Compatibility
 
-What each tool reached in an environment of its own, with the newest releases that pip resolved on
-that day, on two cores. The recipes are in [`examples/integrations`](../examples/integrations), what
-each tool needs and why in [`integrations/`](integrations).
+The mean returns that the recipes for other tools reached. Each ran on two cores in its own virtual
+environment, with the newest releases that pip found on that day. The recipes are in
+[`examples/integrations`](../examples/integrations). [`integrations/`](integrations) explains what
+each tool needs and why.
 
-Written by `nox -s integrations`; `nox -s NAME` renews the rows of one tool.
+`nox -s integrations` writes this page; `nox -s NAME` renews the rows of one tool.
 
 """
 

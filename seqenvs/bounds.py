@@ -75,22 +75,22 @@ def enumerated_bounds(
     Raises:
         ValueError: ``probability`` is not B non-negative numbers that add up to 1.
     """
-    weight = _probability(probability, len(batch.lengths))
-    worth = reward_weights(batch.due) * weight
+    chances = _probability(probability, len(batch.lengths))
+    weight = reward_weights(batch.due) * chances
     time, column = np.nonzero(batch.due)
-    worth = worth[time, column]
+    weight = weight[time, column]
     seen = batch.inputs[time, column].reshape(len(time), -1)
     _, symbol = np.unique(seen, axis=0, return_inverse=True)
     symbol = symbol.reshape(-1)  # numpy 2.0 shaped it otherwise
     target = np.atleast_2d(batch.targets[time, column].T).T
     return Bounds(
-        chance=_chance(problem.action_space, target, worth),
-        memoryless=_best(problem.action_space, symbol, target, worth),
-        clock=_best(problem.action_space, symbol + time * (symbol.max() + 1), target, worth),
+        chance=_chance(problem.action_space, target, weight),
+        memoryless=_best(problem.action_space, symbol, target, weight),
+        clock=_best(problem.action_space, symbol + time * (symbol.max() + 1), target, weight),
     )
 
 
-def _chance(space: spaces.Space[Any], target: NDArray[Any], worth: NDArray[np.float64]) -> float:
+def _chance(space: spaces.Space[Any], target: NDArray[Any], weight: NDArray[np.float64]) -> float:
     if isinstance(space, spaces.Discrete):
         return 1 / int(space.n)
     if isinstance(space, spaces.MultiDiscrete):
@@ -98,7 +98,7 @@ def _chance(space: spaces.Space[Any], target: NDArray[Any], worth: NDArray[np.fl
     low, high = np.float64(space.low), np.float64(space.high)  # type: ignore[attr-defined]
     target = (target - low) / (high - low)
     distance = (target**2 + (1 - target) ** 2) / 2  # the mean over uniform actions
-    return float(1 - (distance.mean(axis=1) * worth).sum())
+    return float(1 - (distance.mean(axis=1) * weight).sum())
 
 
 def _probability(given: ArrayLike | None, size: int) -> NDArray[np.float64]:
@@ -118,7 +118,7 @@ def _probability(given: ArrayLike | None, size: int) -> NDArray[np.float64]:
 
 
 def _best(
-    space: spaces.Space[Any], group: NDArray[Any], target: NDArray[Any], worth: NDArray[np.float64]
+    space: spaces.Space[Any], group: NDArray[Any], target: NDArray[Any], weight: NDArray[np.float64]
 ) -> float:
     """Return the score of the policy that gives the best single answer in each group.
 
@@ -133,7 +133,7 @@ def _best(
         if isinstance(space, spaces.Box):
             values = values.astype(np.float64)
         order = np.lexsort((values, group))
-        values, weights, member = values[order], worth[order], group[order]
+        values, weights, member = values[order], weight[order], group[order]
         begins = np.diff(member, prepend=-1) != 0
         starts = np.flatnonzero(begins)
         if isinstance(space, spaces.Box):

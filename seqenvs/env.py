@@ -1,4 +1,4 @@
-"""One environment: a problem, one time step a step."""
+"""The Gymnasium environment of a sequence problem."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
+from seqenvs.actions import as_array, as_int, check_options, given_episode
 from seqenvs.episodes import Episodes, EpisodeStream
 from seqenvs.observations import Encoding, make_stacked_observation
 from seqenvs.problem import Problem
@@ -21,43 +22,29 @@ from seqenvs.validation import check_choice, check_int
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_STEPS_AHEAD = 1 << 10
+_PREFETCHED_STEPS = 1 << 10
 OWN_KEYWORDS = ("encoding", "extras", "stack_size", "render_mode")
 
 
-def span(low: Any, high: Any) -> str:
-    """A range as messages say it: one for all components, or one of vectors where they differ."""
-    each = [np.asarray(end) for end in (low, high)]
-    return " .. ".join(str(end.flat[0] if (end == end.flat[0]).all() else end) for end in each)
-
-
-def given_inputs(options: dict[str, Any] | None, allowed: tuple[str, ...] = ("inputs",)) -> Any:
-    """The ``inputs`` of reset's options, or None; raises ValueError for an unknown option."""
-    if options is not None and not isinstance(options, dict):
-        raise TypeError(f"options must be a dict or None, got {options!r}")
-    for key in options or {}:
-        if key not in allowed:
-            raise ValueError(f"unknown option {key!r}; reset's options are {', '.join(allowed)}")
-    return (options or {}).get("inputs")
-
-
 class SequenceEnv(gymnasium.Env[Any, Any]):
-    """A sequence problem as an environment: shows one time step a step, pays for right answers.
+    """A sequence problem as a Gymnasium environment.
 
-    ``reset`` shows the first input. The t-th ``step(action)`` judges ``action`` as the answer to
-    what has been shown up to input t, pays only where one is due, and shows input t + 1. After the
-    last input has been answered the episode is terminated and the observation is blank. A right
-    answer pays one divided by the number of answers due, so that the return is the accuracy.
+    ``reset`` returns the first input. The t-th ``step(action)`` judges the action as the answer to
+    the inputs up to t. It gives a reward if an answer is due and right, and returns input t + 1.
+    After the last answer the episode is terminated and the observation is blank. The reward of a
+    right answer is one divided by the number of answers due in the episode, so the return is the
+    accuracy.
 
-    ``step``'s ``info`` holds ``target`` (int, or (K,) array), ``due`` (bool) and, with the last
-    step, ``is_success`` (bool): every due answer was right. ``reset``'s is empty.
+    The ``info`` of ``step`` holds ``target`` (int, or (K,) array), ``due`` (bool) and, at the last
+    step, ``is_success`` (bool), whether every due answer was right. The ``info`` of ``reset`` is
+    empty.
 
     Args:
         problem: A `Problem`, its class, or ``"module:Class"``.
-        encoding: How symbols are shown, see `seqenvs.observations.Encoding`.
-        extras: What is observed beside the input: ``"previous_action"``, ``"previous_reward"``,
-            ``"time_step"``, ``"episode_start"``; see `seqenvs.observations.Observation`.
-        stack_size: How many of the last observations are observed at once.
+        encoding: The encoding of symbols, see `seqenvs.observations.Encoding`.
+        extras: Extra features of the observation: ``"previous_action"``, ``"previous_reward"``,
+            ``"time_step"``, ``"episode_start"``; see `seqenvs.observations.StackedObservation`.
+        stack_size: The number of past frames in an observation.
         render_mode: ``"ansi"``, ``"rgb_array"`` or None.
         **parameters: Passed to the problem's class.
     """
@@ -81,7 +68,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         self.observation_space = (self._stacked or self.encode).space
         self.action_space = copy.deepcopy(self.problem.action_space)  # with a seed of its own
         self._num_answers: int | None = None
-        self._limits: list[tuple[Any, Any]] = []  # of the answer's components, where it has any
+        self._limits: list[tuple[Any, Any]] = []  # of an action's components
         if isinstance(self.action_space, spaces.Discrete):
             self._num_answers = int(self.action_space.n)
         elif isinstance(self.action_space, spaces.MultiDiscrete):
@@ -90,8 +77,8 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
             low, high = self.action_space.low.tolist(), self.action_space.high.tolist()  # type: ignore[attr-defined]
             self._limits = list(zip(low, high, strict=True))
         self._stream: EpisodeStream | None = None
-        self._source: Any = None  # the generator that the stream began from
-        self._episodes: list[tuple[Any, ...]] = []  # those taken from the stream, next one last
+        self._source: Any = None  # the generator that the stream is a copy of
+        self._episodes: list[tuple[Any, ...]] = []  # taken from the stream; the next one is last
         self._targets: Any = ()
         self._time = 0
 
@@ -106,30 +93,28 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         """Begin an episode.
 
         Args:
-            seed: Begin a new list of episodes; without one the next of the list is played.
-            options: ``{"inputs": [...]}`` plays a given sequence; trailing blanks are not counted,
-                and may be left out.
+            seed: The seed of the episodes that follow. Without a seed the next episode is played.
+            options: ``{"inputs": [...]}`` plays a given sequence. Trailing blanks may be left out.
 
         Returns:
             The first observation, and an empty dict.
         """
-        inputs = None if options is None else given_inputs(options)
+        inputs = check_options(options, ("inputs",)).get("inputs")
         if seed is not None:
             seed = check_int("seed", seed, 0)
-        given = inputs
+        given: Any = None
         if inputs is not None:
-            steps = self.problem.num_steps[1] + 1
-            given = self._unroll(Episodes.from_batch(self.problem.episode(inputs, steps)))[0]
+            given = self._unroll(given_episode(self.problem, inputs))[0]
         super().reset(seed=seed)
         if self._stream is None or self._source is not self._np_random:
             self._source = self.np_random
             # A copy, as wrappers such as StickyAction draw from the environment's own.
             self._stream = EpisodeStream(self.problem, copy.deepcopy(self._source))
             self._episodes = []
-            self._ahead = max(1, _STEPS_AHEAD // self.problem.num_steps[1])
+            self._prefetch = max(1, _PREFETCHED_STEPS // self.problem.num_steps[1])
         if given is None:
             if not self._episodes:
-                self._episodes = self._unroll(self._stream.take(self._ahead))[::-1]
+                self._episodes = self._unroll(self._stream.take(self._prefetch))[::-1]
             given = self._episodes.pop()
         self._inputs, self._observations, self._targets, self._due, self._reward_weight = given
         self._time = 0
@@ -142,20 +127,20 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         return observation, {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Answer, and see the next input.
+        """Judge the action, and return the next input.
 
         Raises:
-            TypeError, ValueError: The action is not one of the action space; nothing has happened.
-            gymnasium.error.ResetNeeded: No episode is under way.
+            TypeError, ValueError: The action is not in the action space. Nothing has changed.
+            gymnasium.error.ResetNeeded: No episode is in progress.
         """
         time = self._time
         try:
             target = self._targets[time]
         except IndexError:
-            raise ResetNeeded("no episode is under way: call reset() before step()") from None
+            raise ResetNeeded("no episode is in progress: call reset() before step()") from None
         if self._num_answers is not None:
             if action.__class__ is not int:
-                action = self._as_int(action)
+                action = as_int(self._num_answers, action)
             if not 0 <= action < self._num_answers:
                 raise ValueError(
                     f"action must be an int in 0 .. {self._num_answers - 1}, got {action}"
@@ -163,7 +148,7 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
             right = action == target
             reward = self._reward_weight[time] if right else 0.0
         else:
-            action = self._as_array(action)
+            action = as_array(self.action_space, self._limits, action)
             target = target.copy()
             score, right = self.problem.judge(action, target)
             reward = float(score * self._reward_weight[time])
@@ -183,23 +168,23 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         info["is_success"] = self._all_correct
         return observation, reward, True, False, info
 
-    def asked(self) -> tuple[bool, Any]:
-        """Whether an answer is due now, and the right one: for teachers and tests, not agents."""
+    def due_target(self) -> tuple[bool, Any]:
+        """Return whether an answer is due now, and the right answer. Agents must not use it."""
         if self._time >= len(self._targets):
             return False, None
         return self._due[self._time], self._targets[self._time]
 
     def read_from(self, stream: EpisodeStream) -> None:
-        """Take episodes from a stream that other environments read too, one at each reset.
+        """Take episodes from a stream that is shared with other environments, one at each reset.
 
-        Holds until a ``reset`` with a seed.
+        The next ``reset`` with a seed ends this.
         """
         self._source = self._np_random = stream.rng
         self._stream, self._episodes = stream, []
-        self._ahead = 1
+        self._prefetch = 1
 
     def render(self) -> Any:
-        """Draw the episode so far: a string for ``ansi``, (H, W, 3) uint8 for ``rgb_array``."""
+        """Render the episode so far: a string for ``ansi``, (H, W, 3) uint8 for ``rgb_array``."""
         if self.render_mode is None:
             gymnasium.logger.warn(
                 "render() needs a render_mode: pass render_mode='ansi' or 'rgb_array' to make()"
@@ -208,13 +193,13 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         return render(self.trace(), self.render_mode)
 
     def trace(self) -> Trace:
-        """The episode so far, to be drawn; answers are kept where there is a ``render_mode``.
+        """Return the episode so far. Its answers are kept only with a ``render_mode``.
 
         Raises:
-            gymnasium.error.ResetNeeded: There is none yet.
+            gymnasium.error.ResetNeeded: There is no episode yet.
         """
         if not len(self._targets):
-            raise ResetNeeded("there is no episode to draw yet: call reset() before render()")
+            raise ResetNeeded("there is no episode to render yet: call reset() before render()")
         name = self.spec.id if self.spec else type(self.problem).__name__
         steps = slice(len(self._targets))
         return Trace(
@@ -245,33 +230,3 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
                 strict=True,
             )
         ]
-
-    def _as_int(self, action: Any) -> int:
-        if isinstance(action, np.ndarray) and action.shape == () and action.dtype.kind in "iu":
-            return int(action)
-        if isinstance(action, (int, np.integer)):
-            return int(action)
-        raise TypeError(f"action must be an int in 0 .. {self._num_answers - 1}, got {action!r}")  # type: ignore[operator]
-
-    def _as_array(self, action: Any) -> Any:
-        space: Any = self.action_space
-        whole = space.dtype.kind == "i"
-
-        def said() -> str:
-            what = "integers" if whole else "numbers"
-            low, high = zip(*self._limits, strict=True)
-            return f"action must be {len(low)} {what} in {span(low, high)}, got {action!r}"
-
-        try:
-            array = np.asarray(action)
-        except ValueError as error:
-            raise TypeError(said()) from error
-        if array.dtype.kind not in ("iu" if whole else "iuf"):
-            raise TypeError(said())
-        if array.shape != space.shape:
-            raise ValueError(said())
-        # Of few numbers, Python's own comparisons are several times as fast as numpy's.
-        for value, (low, high) in zip(array.tolist(), self._limits, strict=True):
-            if not low <= value <= high:  # nor is NaN
-                raise ValueError(said())
-        return array.astype(space.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -100,7 +101,8 @@ class Evaluation:
         if self.memory_score is not None:
             yield f"  memory score  {self.memory_score:.4f}, 0 as good as a clock, 1 perfect"
         else:
-            yield f"  memory score  none: {self.no_memory_score or 'not known'}"
+            said = f"memory score  none: {self.no_memory_score or 'not known'}"
+            yield textwrap.fill(said, 80, initial_indent="  ", subsequent_indent=" " * 22)
         yield ""
         yield "  time step   accuracy"
         step = -(-len(self.accuracy) // MOST_ROWS)
@@ -140,8 +142,8 @@ def evaluate(
 
     Args:
         agent: An `Agent`, such as a model of Stable-Baselines3 or sb3-contrib, recurrent or not.
-            It sees the observations of the environment: wrappers of its training, such as
-            ``VecNormalize``, are not applied.
+            If the model has a ``VecNormalize`` environment, its observations are normalized; other
+            wrappers of its training are not applied.
         id: A registered id, such as ``"SeqEcho-v0"``; see `seqenvs.task` for third-party ones.
         episodes: How many episodes to play.
         seed: The seed of the episodes; the same for all agents, so that they can be compared.

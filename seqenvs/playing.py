@@ -131,17 +131,19 @@ def play(
     if mode != AutoresetMode.DISABLED:
         raise ValueError(f"env must have autoreset_mode 'Disabled', got {mode!r}")
     confident: Any = getattr(agent, "predict_with_confidence", None) if confidence else None
+    normalizer = getattr(agent, "get_vec_normalize_env", lambda: None)()  # Stable-Baselines3's
     size = env.num_envs
     began, left = size, episodes
     time, episode = np.zeros(size, np.int64), np.arange(size)
     start, state, sure = np.ones(size, bool), None, None
     observation, _ = env.reset(seed=seed, options=options)
     while True:
+        seen = observation if normalizer is None else normalizer.normalize_obs(observation)
         if confident is not None:
-            action, sure, state = confident(observation, state, start)
+            action, sure, state = confident(seen, state, start)
         else:
             action, state = agent.predict(
-                observation, state=state, episode_start=start, deterministic=deterministic
+                seen, state=state, episode_start=start, deterministic=deterministic
             )
         action = np.asarray(action)
         following, reward, terminated, truncated, info = env.step(action)

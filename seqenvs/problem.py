@@ -1,4 +1,4 @@
-"""The contract that a problem's author reads: what is shown, and what is right.
+"""The contract of a problem: its inputs and its right answers.
 
 A sequence problem is *open loop*: what is shown never depends on what is answered. It is
 therefore two functions, ``draw`` (the only randomness) and ``answer`` (the rule, pure and

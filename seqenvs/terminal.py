@@ -139,7 +139,7 @@ class _User:
         self._screen.say(
             f"{title}time step {self._time}{self._length}   input  {shown}{self._earned}"
         )
-        due, _ = env.asked()
+        due, _ = env.due_target()
         action = (_ask if due else _wait)(self._screen, env.action_space)
         return np.asarray([action]), None
 

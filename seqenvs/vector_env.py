@@ -13,26 +13,19 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from seqenvs.env import OWN_KEYWORDS, SequenceEnv, given_inputs, span
-from seqenvs.episodes import Episodes, EpisodeStream, RowBuffer, Rows
+from seqenvs.actions import as_batch, check_options, check_reset_mask, given_episodes
+from seqenvs.env import OWN_KEYWORDS, SequenceEnv
+from seqenvs.episodes import EpisodeStream, RowBuffer, Rows
 from seqenvs.observations import Encoding, make_stacked_observation
 from seqenvs.problem import Problem
 from seqenvs.registration import make_problem
-from seqenvs.rendering import RENDER_MODES, Trace, render
+from seqenvs.rendering import RENDER_MODES, Trace, TraceRecorder
 from seqenvs.validation import check_choice, check_int
 
 _INT64 = np.dtype(np.int64)
 _FLOAT64 = np.dtype(np.float64)
 _PREPARED_BYTES = 1 << 19  # of observations, small enough for the processor's cache
 _GAPS = {AutoresetMode.NEXT_STEP: 1, AutoresetMode.SAME_STEP: 0, AutoresetMode.DISABLED: None}
-_LISTS = tuple(f"{mode}_list" for mode in RENDER_MODES)
-
-
-def _depth(inputs: Any) -> int:
-    """Return how deep lists are nested, by their first elements; the rest may be ragged."""
-    if isinstance(inputs, (list, tuple)):
-        return 1 + (_depth(inputs[0]) if inputs else 0)
-    return inputs.ndim if isinstance(inputs, np.ndarray) else 0
 
 
 class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
@@ -81,7 +74,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self.problem = make_problem(problem, parameters, own)
         self.num_envs = check_int("num_envs", num_envs, 1)
         self.encode = Encoding(self.problem.input_spec, encoding)
-        allowed = (None, *RENDER_MODES, *_LISTS)
+        allowed = (None, *RENDER_MODES, *(f"{mode}_list" for mode in RENDER_MODES))
         self.render_mode = check_choice("render_mode", render_mode, allowed)
         if not isinstance(autoreset_mode, AutoresetMode):
             modes = [mode.value for mode in AutoresetMode]
@@ -106,8 +99,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self._source: Any = None  # the generator that the episodes began from
         self._ended: Any = None  # (N,) bool, which episodes the last step ended; None for none
         self._prepared: list[Any] = []
-        self._traces: list[Trace] = []  # kept to be rendered
-        self._frames: list[list[Any]] = []
+        self._recorder: TraceRecorder | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -125,9 +117,10 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         Returns:
             (N, ...) first observations, and an empty dict.
         """
-        inputs = given_inputs(options, ("inputs", "reset_mask"))
-        mask = self._reset_mask((options or {}).get("reset_mask"), seed, inputs)
-        given = self._given(inputs)
+        chosen = check_options(options, ("inputs", "reset_mask"))
+        inputs = chosen.get("inputs")
+        mask = self._reset_mask(chosen.get("reset_mask"), seed, inputs)
+        given = None if inputs is None else given_episodes(self.problem, inputs, self.num_envs)
         if isinstance(seed, (list, tuple, np.ndarray)):
             raise TypeError(
                 f"seed must be one int at least 0, got {seed!r}: all sub-environments take their "
@@ -159,7 +152,10 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             self._stacked.begin(observations, mask)
             observations = self._stacked.now()
         if self.render_mode is not None:
-            self._begin_traces(np.flatnonzero(mask), self._buffer.peek(self._max_steps), 0)  # type: ignore[union-attr]
+            if self._recorder is None:
+                name = self.spec.id if self.spec else type(self.problem).__name__
+                self._recorder = TraceRecorder(name, self.problem, self.num_envs, self.render_mode)
+            self._recorder.begin(mask, self._buffer.peek(self._max_steps))  # type: ignore[union-attr]
         return observations, {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
@@ -174,8 +170,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             info with ``target``, ``due``, ``is_success`` and their masks, in Gymnasium's layout.
 
         Raises:
-            TypeError, ValueError: Actions of a wrong dtype or shape, or outside a ``Box``. The
-                environment has not moved.
+            TypeError, ValueError: Actions of a wrong dtype or shape, or outside a ``Box``.
+                Nothing has changed.
             gymnasium.error.ResetNeeded: No episode is in progress.
         """
         ended = self._ended
@@ -187,7 +183,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             and actions.shape == self._action_shape
             and not self._box
         ):
-            actions = self._checked(actions, self._action_shape)
+            actions = as_batch(self.single_action_space, self._action_shape, actions, False)
         if self._next == len(self._prepared):  # after a block
             self._prepare()
         row = self._prepared[self._next]
@@ -275,12 +271,12 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             some of the steps is there, and its mask says in which.
 
         Raises:
-            TypeError, ValueError: Actions of a wrong dtype or shape, or outside a ``Box``. The
-                environment has not moved.
+            TypeError, ValueError: Actions of a wrong dtype or shape, or outside a ``Box``.
+                Nothing has changed.
             gymnasium.error.ResetNeeded: No episode is in progress.
         """
         self._check_in_progress()
-        actions = self._checked(actions, self._action_shape, block=True)
+        actions = as_batch(self.single_action_space, self._action_shape, actions, True)
         steps = self._check_block("actions", len(actions))
         if self.render_mode is not None:
             self._record(actions)
@@ -325,12 +321,9 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 "render() needs a render_mode: pass render_mode='ansi' or 'rgb_array' to make_vec()"
             )
             return None
-        if self._buffer is None:
+        if self._recorder is None:
             raise ResetNeeded("there is no episode to render yet: call reset() before render()")
-        if self.render_mode in _LISTS:
-            frames, self._frames = self._frames, [[] for _ in self._frames]
-            return tuple(frames)
-        return tuple(render(trace, self.render_mode) for trace in self._traces)
+        return self._recorder.render()
 
     def trace(self, index: int) -> Trace:
         """Return the episode of a sub-environment so far. This needs a ``render_mode``.
@@ -338,9 +331,16 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         Raises:
             gymnasium.error.ResetNeeded: There is no episode yet.
         """
-        if not self._traces:
+        if self._recorder is None:
             raise ResetNeeded("there is no episode yet: call reset() with a render_mode first")
-        return self._traces[index]
+        trace: Trace = self._recorder.traces[index]
+        return trace
+
+    def _record(self, actions: Any) -> None:
+        """Keep what is rendered of the next steps, with these (K, N, ...) actions."""
+        rows = self._buffer.peek(len(actions) + self._max_steps)  # type: ignore[union-attr]
+        same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
+        self._recorder.record(rows, actions, self._ended, same_step)  # type: ignore[union-attr]
 
     def _prepare(self) -> None:
         """Prepare the present row and some that follow: one by one they would take longer."""
@@ -492,104 +492,19 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 )
         return steps
 
-    def _checked(self, actions: Any, shape: Any, block: bool = False) -> Any:
-        """Return actions as an array of this shape, or of K times this shape for a block."""
-        space = self.single_action_space
-        box = isinstance(space, spaces.Box)
-        given = actions
-        try:
-            actions = np.asarray(given)
-        except ValueError:  # ragged
-            actions = np.empty(0, object)
-        if block:
-            shape = (max(1, len(actions) if actions.ndim else 0), *shape)
-        kind = actions.dtype.kind
-        if not (kind == "i" or kind == "u" or (box and kind == "f")):
-            what = "numbers" if box else "integers"
-            got = f"dtype {actions.dtype}" if actions is given else repr(given)
-            raise TypeError(f"actions must be {what} of shape {shape}, got {got}")
-        if actions.shape != shape:
-            raise ValueError(f"actions must have the shape {shape}, got {actions.shape}")
-        if box:
-            low, high = space.low, space.high  # type: ignore[attr-defined]
-            inside = (actions >= low) & (actions <= high)  # where NaN is not
-            if not inside.all():
-                raise ValueError(
-                    f"actions must be in {span(low, high)}, got {actions[~inside][0]} at "
-                    f"{tuple(np.argwhere(~inside)[0].tolist())}"
-                )
-        return actions
-
     def _reset_mask(self, mask: Any, seed: Any, inputs: Any) -> Any:
-        """Return the mask of reset's options; None if it is missing or means all."""
+        """Return the option ``reset_mask``; None if it is missing or means all."""
         if mask is None:
             return None
         if self.autoreset_mode != AutoresetMode.DISABLED:
             raise ValueError(
                 f"reset_mask needs autoreset_mode='Disabled', this is {self.autoreset_mode.value!r}"
             )
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-            raise TypeError(
-                f"reset_mask must be a bool array of shape ({self.num_envs},), got {mask!r}"
-            )
-        if mask.shape != (self.num_envs,) or not mask.any():
-            raise ValueError(
-                f"reset_mask must be a bool array of shape ({self.num_envs},) with at least one "
-                f"True, got shape {mask.shape} with {int(mask.sum())}"
-            )
+        check_reset_mask(mask, self.num_envs)
         if mask.all():
             return None
         if self._buffer is None:
             raise ResetNeeded("reset_mask needs episodes in progress: call reset() first")
         if seed is not None or inputs is not None:
-            raise ValueError(
-                "reset_mask can't be given together with seed or inputs unless all are reset"
-            )
+            raise ValueError("reset_mask of some environments can't be given with seed or inputs")
         return mask
-
-    def _given(self, inputs: Any) -> Episodes | None:
-        """Return the episodes of the inputs of reset's options: one for all, or one each."""
-        if inputs is None:
-            return None
-        one_each = _depth(inputs) > 1 + (self.problem.input_spec.features > 1)
-        if one_each and len(inputs) != self.num_envs:
-            raise ValueError(
-                f"inputs must be one sequence or {self.num_envs}, one each, got {len(inputs)} "
-                f"in {inputs!r}"
-            )
-        given = [
-            Episodes.from_batch(self.problem.episode(sequence, self._max_steps + 1))
-            for sequence in (inputs if one_each else [inputs])
-        ]
-        return Episodes.concatenate(given if one_each else given * self.num_envs)
-
-    def _begin_traces(self, envs: Any, rows: Rows, row: int) -> None:
-        """Keep what is rendered of the episodes that begin in this row."""
-        if not self._traces:
-            self._traces, self._frames = [None] * self.num_envs, [[]] * self.num_envs  # type: ignore[list-item]
-        name = self.spec.id if self.spec else type(self.problem).__name__
-        for i in envs.tolist():
-            columns = [array[row:, i if array.shape[1] > 1 else 0] for array in rows]
-            steps = int(columns[-1].argmax()) + 1
-            columns = [column[:steps] for column in columns[:-1]]
-            self._traces[i] = Trace._make([name, self.problem, *columns, []])
-            self._frames[i] = []
-            self._add_frame(i)
-
-    def _add_frame(self, index: int) -> None:
-        if self.render_mode in _LISTS:
-            frame = render(self._traces[index], self.render_mode.removesuffix("_list"))
-            self._frames[index].append(frame)
-
-    def _record(self, actions: Any) -> None:
-        """Keep what is rendered of the next steps, with these (K, N, ...) actions."""
-        rows = self._buffer.peek(len(actions) + self._max_steps)  # type: ignore[union-attr]
-        ended = np.zeros(self.num_envs, bool) if self._ended is None else self._ended
-        for k, given in enumerate(np.array(actions)):
-            for i in np.flatnonzero(~ended).tolist():
-                self._traces[i].answers.append(given[i])
-                self._add_frame(i)
-            last = np.broadcast_to(rows.last[k], self.num_envs)
-            begin = last if self.autoreset_mode == AutoresetMode.SAME_STEP else ended
-            self._begin_traces(np.flatnonzero(begin), rows, k + 1)
-            ended = last

@@ -67,7 +67,7 @@ class Classify(Problem):
     def __post_init__(self) -> None:
         self.framing = check_choice("framing", self.framing, ("one_to_one", "many_to_one"))
         one = self.framing == "one_to_one"
-        limit = "the limit depends on the length, which nobody can foresee" if one else None
+        limit = "the limit depends on the length, which the agent cannot know" if one else None
         self.num_inputs = check_length(self.length, 1, fixed=limit)
         if self.threshold is not None:
             self.threshold = check_fraction("threshold", self.threshold)

@@ -85,7 +85,7 @@ class Copy(Problem):
         elif self.framing == "many_to_one" and low < high:
             raise ValueError(
                 f"output_length must be an int where length is a range ({self.length!r}) and "
-                "framing='many_to_one', got None: the number of answers given at once is fixed"
+                "framing='many_to_one', got None: the action space needs a fixed size"
             )
         if self.framing == "one_to_one" and self.reverse:
             raise ValueError(

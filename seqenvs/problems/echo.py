@@ -74,8 +74,8 @@ class Echo(Problem):
         if self.position is not None:
             if self.framing != "many_to_one":
                 raise ValueError(
-                    f"position must be None with framing='one_to_one', got {self.position!r}: it "
-                    "asks once, at the end, which is framing='many_to_one'"
+                    f"position must be None with framing='one_to_one', got {self.position!r}: with "
+                    "a position one answer is due, at the end: use framing='many_to_one'"
                 )
             self.position = check_int("position", self.position, 0, low - 1)
         self.input_spec = Symbols(self.num_symbols)

@@ -73,7 +73,7 @@ class NextValue(Problem):
         self.framing = check_choice("framing", framing, ("one_to_one", "many_to_one"))
         self._index = check_choice("answer", answer, ("value", "index")) == "index"
         one = framing == "one_to_one"
-        unknown = "after the first value, 0, nobody can know the spacing" if one else None
+        unknown = "the first value, 0, does not tell the spacing" if one else None
         low, high = self.length = check_length(length, 2, fixed=unknown)
         if low < high:  # two values show the spacing, so the third is the first to ask for
             check_length(length, 3)
@@ -81,7 +81,7 @@ class NextValue(Problem):
         if high > most:
             raise ValueError(
                 f"length must be at most {most}{' where it is a range' * (low < high)}, got "
-                f"{length!r}: observations are float32, which can't tell so many values apart"
+                f"{length!r}: float32 observations cannot hold so many different values"
             )
         self.window = check_int("window", window, 1 if low == high else 2, None if one else low - 1)
         self.num_inputs = (high - 1, high - 1) if one else (self.window, self.window)

@@ -76,12 +76,14 @@ class Recall(Problem):
         self.middle = check_choice("middle", self.middle, ("in_order", "random"))
         self.overlap = check_choice("overlap", self.overlap, (False, True))
         one = self.framing == "one_to_one"
-        end = "with framing='one_to_one' nobody can foresee when the middle ends" if one else None
+        end = (
+            "with framing='one_to_one' the agent cannot know when the middle ends" if one else None
+        )
         low, high = check_length(self.length, 3, fixed=end)
         if one and self.middle == "random":
             raise ValueError(
-                "middle must be 'in_order' with framing='one_to_one', got 'random': nobody can "
-                "foresee the next value of a random middle"
+                "middle must be 'in_order' with framing='one_to_one', got 'random': the "
+                "next value of a random middle cannot be predicted"
             )
         self.num_values = check_int("num_values", self.num_values, 2, MOST_SYMBOLS)
         self.num_inputs = low - 1, high - 1

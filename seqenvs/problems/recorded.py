@@ -113,8 +113,8 @@ class Recorded(Problem):
             due = due & given
         if not due.any(axis=1).all():
             raise ValueError(
-                "mask must ask for an answer in every sample, "
-                f"got none in sample {due.any(axis=1).argmin()}"
+                "mask must be True at least once in every sample, "
+                f"got no True in sample {due.any(axis=1).argmin()}"
             )
         self.input_spec, self._x = _alphabet(x)
         targets = np.where(due.reshape(*due.shape, *[1] * (targets.ndim - 2)), targets, 0)
@@ -199,9 +199,9 @@ class Recorded(Problem):
                 if differ.any():
                     one, other = twin[differ][0], samples[differ][0]
                     raise ValueError(
-                        f"y and mask must follow from what has been shown, but samples {one} and "
-                        f"{other} show the same up to time step {t} and their {what} differ: no "
-                        "agent could know; leave one out, or ask later"
+                        f"y and mask must follow from the inputs so far, but samples {one} and "
+                        f"{other} have the same inputs up to time step {t} and different {what}: "
+                        "no agent could know; remove one, or make the answer due later"
                     )
                 table.append(first)
 
@@ -211,7 +211,7 @@ def _array(name: str, value: Any) -> Any:
         return np.asarray(value)
     except ValueError as error:  # ragged
         raise ValueError(
-            f"{name} must be an array, got rows of unlike lengths: pad them, and give lengths"
+            f"{name} must be an array, got rows of different lengths: pad them and pass lengths"
         ) from error
 
 

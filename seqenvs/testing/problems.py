@@ -150,7 +150,7 @@ def check_environments(
         actions = single.action_space.sample()
         right = rng.random(num_envs) < 0.7
         for k, env in enumerate(single.envs):
-            due, target = cast("SequenceEnv", env).asked()
+            due, target = cast("SequenceEnv", env).due_target()
             if due and right[k]:
                 actions[k] = target
         return actions

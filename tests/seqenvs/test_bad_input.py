@@ -156,7 +156,7 @@ def test_any_arrays_make_a_sound_problem_or_an_error_that_names_one(data):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("X", [[1, 2], [3]], "X must be an array, got rows of unlike lengths"),
+        ("X", [[1, 2], [3]], "X must be an array, got rows of different lengths"),
         ("X", [["a", "b"]], "X must be a non-empty array of numbers, .*got shape .1, 2., dtype"),
         ("X", [1, 2], r"X must be a non-empty array of numbers, .*got shape \(2,\)"),
         ("X", [[1.0, float("nan")]], r"X must be finite .*, got nan at \(0, 1\)"),
@@ -177,7 +177,7 @@ def test_any_arrays_make_a_sound_problem_or_an_error_that_names_one(data):
         ("lengths", [0, 3], r"lengths must be in 1 \.\. 3, got \[0, 3\]"),
         ("lengths", [1.0, 2.0], r"lengths must be 2 integers, got \[1.0, 2.0\]"),
         ("tolerance", 0.1, "tolerance must be None where y is integers, got 0.1"),
-        ("X", [[5, 3, 2]] * 2, "samples 0 and 1 show the same up to time step 2 and their answers"),
+        ("X", [[5, 3, 2]] * 2, "samples 0 and 1 have the same inputs up to time step 2"),
     ],
 )
 def test_recorded_refuses_arrays_that_make_no_problem(name, value, message):

@@ -61,25 +61,17 @@ def test_help_imports_no_more_than_the_environments_need():
 
 def test_list(capsys):
     assert main(["list"]) == 0
-    head, *rows = lines = capsys.readouterr().out.splitlines()
-    assert [row.split()[0] for row in rows] == list(IDS)
-    assert max(map(len, lines)) <= 120
-    for name in ("steps", "chance", "memoryless", "clock", "optimum"):  # columns that end together
-        end = head.index(name) + len(name)
-        assert all(row[end - 1] != " " and row[end : end + 1] in ("", " ") for row in rows)
-    assert all(
-        ("needs no memory" in row) == ("SeqNext" in row and "Hard" not in row) for row in rows
-    )
-
-
-def test_list_as_markdown(capsys):
+    _, *rows = lines = capsys.readouterr().out.splitlines()
+    assert [row.split()[0] for row in rows] == list(IDS) and max(map(len, lines)) <= 120
+    assert [id for id, row in zip(IDS, rows, strict=True) if "needs no memory" in row] == [
+        "SeqNext-v0",
+        "SeqNextMedium-v0",
+    ]
     assert main(["list", "--markdown"]) == 0
-    head, rule, *rows = capsys.readouterr().out.splitlines()
-    assert {line.count("|") for line in (head, rule, *rows)} == {10}
-    assert rows[list(IDS).index("SeqEcho-v0")] == (
-        "| SeqEcho-v0 | Box(0, 1, (10,)) | Discrete(10) | 10 "
-        "| 0.1000 | 0.1000 | 0.1000 | 1.0000 |  |"
-    )
+    rows = capsys.readouterr().out.splitlines()
+    assert {line.count("|") for line in rows} == {10}
+    expected = "Box(0, 1, (10,)) | Discrete(10) | 10 | 0.1000 | 0.1000 | 0.1000 | 1.0000 |  |"
+    assert f"| SeqEcho-v0 | {expected}" in rows
 
 
 # show
@@ -124,48 +116,40 @@ def test_show_wraps_the_whole_episode(capsys, monkeypatch, columns):
     assert (columns or 80) - 5 < longest <= (columns or 80)
 
 
-@pytest.mark.parametrize("name", ["a.png", "b.PNG"])
-def test_show_draws_a_picture(tmp_path, name):
-    assert main(["show", "SeqEcho-v0", "--seed", "1", "--picture", str(tmp_path / name)]) == 0
-    with Image.open(tmp_path / name) as picture:
-        assert picture.format == "PNG"
-    assert [file.name for file in tmp_path.iterdir()] == [name]
-
-
 @pytest.mark.parametrize(
     ("name", "code", "message"),
     [
+        ("a.PNG", 0, ""),
         ("folder.png", 2, "--picture must be a file that ends in .png, got {}"),
         ("a.gif", 2, "--picture must be a file that ends in .png, got {}"),
         ("folder.png/none/a.png", 2, "--picture {}: there is no folder {}"),
         (f"{'a' * 246}.png", 1, "{}: File name too long"),
     ],
 )
-def test_a_picture_that_cannot_be_written(tmp_path, capsys, name, code, message):
+def test_show_draws_a_picture(tmp_path, capsys, name, code, message):
     (tmp_path / "folder.png").mkdir()
     path = tmp_path / name
     assert main(["show", "SeqEcho-v0", "--picture", str(path)]) == code
+    if code == 0:
+        with Image.open(path) as picture:
+            assert picture.format == "PNG"
+        return
     error = capsys.readouterr().err
     assert error == f"seqenvs: error: {message.format(path, path.parent)}\n"
     assert [file.name for file in tmp_path.rglob("*")] == ["folder.png"]
 
 
 def test_a_picture_on_a_full_disk_or_without_pillow(tmp_path, capsys, monkeypatch):
-    path = tmp_path / "a.png"
-    path.write_bytes(b"what was there before")
-
     def save(image, path, **_):
-        path.write_bytes(b"a part of it")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("PIL.Image.Image.save", save)
+    path = tmp_path / "a.png"
     assert main(["show", "SeqEcho-v0", "--picture", str(path)]) == 1
     assert f"{path}: No space left on device\n" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     assert main(["show", "SeqEcho-v0", "--picture", str(path)]) == 2
     assert "--picture needs Pillow: pip install 'seqenvs[render]'\n" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == [path]
-    assert path.read_bytes() == b"what was there before"
 
 
 # play
@@ -181,14 +165,6 @@ def test_play_to_the_end(capsys, type_in):
     assert out.count("no answer is due, press Enter: ") == 4
     assert "an answer is due" not in out
     assert "your mean return over 2 episodes is 0." in out
-
-
-def test_play_shows_the_present_input_only(capsys, type_in):
-    type_in("", "7", "2")
-    arguments = ["play", "SeqCopy-v0", "--set", "length=1", "--set", "num_symbols=1000"]
-    assert main([*arguments, "--seed", "5"]) == 0
-    out = capsys.readouterr().out
-    assert out.index("input  _ (blank)") < out.index("SeqCopy-v0   step 2 of 2")
 
 
 def test_play_scores(capsys, type_in):
@@ -230,15 +206,13 @@ def test_play_asks_again(capsys, type_in, arguments, lines, allowed, wrong):
     assert "your mean return over 1 episode" in out
 
 
-@pytest.mark.parametrize("end", ["q", "quit", EOFError(), KeyboardInterrupt()])
+@pytest.mark.parametrize("end", ["q", EOFError(), KeyboardInterrupt()])
 def test_play_ends_at_any_time(capsys, type_in, end):
-    type_in("", "4", "", end)
     arguments = ["play", "SeqEcho-v0", "--set", "length=2", "--episodes", "5"]
-    assert main(arguments) == 0
-    assert "your mean return over 1 episode is " in capsys.readouterr().out
-    type_in(end)
-    assert main(arguments) == 0
-    assert "no episode was finished; chance 0.10" in capsys.readouterr().out
+    for lines, said in ((["", "4", "", end], "over 1 episode is "), ([end], "no episode was")):
+        type_in(*lines)
+        assert main(arguments) == 0
+        assert said in capsys.readouterr().out
 
 
 def test_play_hides_the_past_on_a_terminal(capsys, monkeypatch, type_in):
@@ -285,39 +259,22 @@ class Wrong(Zero):
         raise ValueError("a bug of the author")
 
 zero = Zero()
-number = 3
 """
 
 
-def test_evaluate_takes_a_class_or_an_object_of_the_working_folder(tmp_path):
+def test_evaluate_takes_a_class_or_an_object_of_the_working_folder(tmp_path, monkeypatch, capsys):
     (tmp_path / "zero.py").write_text(MODULE)
-    script = [
-        sys.executable,
-        "-c",
-        "import sys; sys.path.pop(0); import seqenvs.cli as c; c.main()",
-    ]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [path for path in sys.path if path])
     found = []
     for name in ("zero:Zero", "zero:zero"):
-        arguments = ["evaluate", name, "--id", "SeqEcho-v0", "--set", "lag=2", "--episodes", "50"]
-        ran = subprocess.run(
-            [*script, *arguments, "--json"],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": os.getcwd()},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        found.append(json.loads(ran.stdout))
+        arguments = ["--id", "SeqEcho-v0", "--set", "lag=2", "--episodes", "50", "--json"]
+        assert main(["evaluate", name, *arguments]) == 0
+        found.append(json.loads(capsys.readouterr().out))
     assert found[0] == found[1]
     assert found[0]["episodes"] == 50 and found[0]["kwargs"] == {"lag": 2}
-    assert found[0]["accuracy"][:2] == [None, None]
-
-
-def test_a_bug_in_an_agent_is_shown_to_its_author(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "buggy.py").write_text(MODULE)
-    with pytest.raises(ValueError, match="a bug of the author"):
-        main(["evaluate", "buggy:Wrong", "--id", "SeqEcho-v0"])
+    with pytest.raises(ValueError, match="a bug of the author"):  # with a traceback
+        main(["evaluate", "zero:Wrong", "--id", "SeqEcho-v0"])
 
 
 def zip_file(path, **data):
@@ -330,12 +287,9 @@ def zip_file(path, **data):
     ("name", "module", "data"),
     [
         ("ppo", "stable_baselines3.common.policies", {"clip_range": 0}),
-        ("a2c", "stable_baselines3.common.policies", {}),
         ("trpo", "stable_baselines3.common.policies", {"cg_max_steps": 9}),
         ("dqn", "stable_baselines3.dqn.policies", {}),
         ("recurrent_ppo", "sb3_contrib.common.recurrent.policies", {"clip_range": 0}),
-        ("maskable_ppo", "sb3_contrib.common.maskable.policies", {"clip_range": 0}),
-        ("qrdqn", "sb3_contrib.qrdqn.policies", {}),
     ],
 )
 def test_the_algorithm_is_found_in_the_zip_file(tmp_path, monkeypatch, name, module, data, capsys):
@@ -365,6 +319,8 @@ def test_a_zip_file_that_is_not_loaded(tmp_path, capsys, flags, message):
 
 # How it ends
 
+EVALUATE = ["--id", "SeqEcho-v0"]
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -372,28 +328,16 @@ def test_a_zip_file_that_is_not_loaded(tmp_path, capsys, flags, message):
         (["show", "SeqEko-v0"], "`SeqEko` doesn't exist. Did you mean: `SeqEcho`"),
         (["show", "nomodule:SeqEcho-v0"], "No module named 'nomodule'"),
         (["show", "SeqEcho-v0", "--set", "lagg=4"], "unexpected keyword argument 'lagg' (did you"),
-        (
-            ["play", "SeqEcho-v0", "--set", "lag=40"],
-            "error: lag must be an int in 0 .. 9, got 40\n",
-        ),
-        (
-            ["play", "SeqEcho-v0", "--set", "lag=x"],
-            "error: lag must be an int in 0 .. 9, got 'x'\n",
-        ),
+        (["play", "SeqEcho-v0", "--set", "lag=x"], "error: lag must be an int in 0 .. 9, got 'x'"),
         (["show", "SeqEcho-v0", "--set", "lag"], "--set must be NAME=VALUE, such as lag=4, got"),
         (["show", "SeqEcho-v0", "--set", "lag=2", "length=9"], "unrecognized arguments: length=9"),
-        (["show", "SeqEcho-v0", "--set", "render_mode=human"], "argument 'render_mode'"),
         (["show", "CartPole-v0"], "'CartPole-v0' is not an environment of seqenvs; 'seqenvs list'"),
         (["play", "SeqEcho-v0", "--episodes", "0"], "must be an int, at least 1, got '0'"),
-        (["play", "SeqEcho-v0", "--seed", "-1"], "--seed"),
         (["play"], "required: ID"),
-        (["lst"], "invalid choice: 'lst'"),
-        (["evaluate", "seqenvs:Oracle"], "required: --id"),
-        (["evaluate", "seqenvs:Oracle", "--id", "SeqEko-v0"], "Did you mean: `SeqEcho`"),
         (["evaluate", "seqenvs:Oracle", "--id", "CartPole-v1"], "reports 'target' and 'due'"),
-        (["evaluate", "no_such:Agent", "--id", "SeqEcho-v0"], "there is no module 'no_such'"),
-        (["evaluate", "json:JSONDecoder", "--id", "SeqEcho-v0"], "must have a method predict()"),
-        (["evaluate", "none.zip", "--id", "SeqEcho-v0"], "none.zip does not exist"),
+        (["evaluate", "no_such:Agent", *EVALUATE], "there is no module 'no_such'"),
+        (["evaluate", "json:JSONDecoder", *EVALUATE], "must have a method predict()"),
+        (["evaluate", "none.zip", *EVALUATE], "none.zip does not exist"),
     ],
 )
 def test_wrong_arguments(capsys, arguments, message):
@@ -439,24 +383,21 @@ def test_ctrl_c():
     assert (process.returncode, errors) == (130, "Interrupted.\n")
 
 
+def test_assignments():
+    texts = ["a=None", "b=True", "c='1'", "d=b", "length=(3, 9)"]
+    values = {"a": None, "b": True, "c": "1", "d": "b", "length": (3, 9)}
+    assert assignments("--option", texts) == values
+
+
 @pytest.mark.parametrize(
-    ("texts", "values"),
+    ("texts", "message"),
     [
-        (["length=(3, 9)", "framing=many_to_one"], {"length": (3, 9), "framing": "many_to_one"}),
-        (["a=None", "b=True", "c='1'", "d=b"], {"a": None, "b": True, "c": "1", "d": "b"}),
-        (["lag"], "--option must be NAME=VALUE, such as lag=4, got 'lag'"),
-        (["=4"], "--option must be NAME=VALUE, such as lag=4, got '=4'"),
         (["a b=4"], "--option must be NAME=VALUE, such as lag=4, got 'a b=4'"),
         (["lag="], "--option lag must be a word, or a Python number, string or list, got ''"),
-        (["lag={[]: 1}"], "--option lag must be a word, .*, got '{[]: 1}'"),
-        (["lag=1+x"], "--option lag must be a word, .*, got '1+x'"),
+        (["lag=1+x"], "--option lag must be a word, or a Python number, string or list, got '1+x'"),
         (["lag=2", "a=1", "lag=3"], "--option lag is given twice, the second time as '3'"),
     ],
 )
-def test_assignments(texts, values):
-    if isinstance(values, dict):
-        assert assignments("--option", texts) == values
-        return
-    pattern = re.escape(values).replace(r"\.\*", ".*")
-    with pytest.raises(UsageError, match=f"^{pattern}$"):
+def test_assignments_that_are_refused(texts, message):
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
         assignments("--option", texts)

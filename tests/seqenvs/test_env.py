@@ -94,7 +94,7 @@ def test_a_given_sequence_leaves_the_list_of_episodes_alone() -> None:
     env.reset(seed=1)
     twin.reset(seed=1)
     env.reset(options={"inputs": range(10)})
-    assert env.asked() == (False, 0)
+    assert env.due_target() == (False, 0)
     for _ in range(200):
         assert env.reset() == twin.reset()
 

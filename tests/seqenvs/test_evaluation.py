@@ -16,7 +16,6 @@ import seqenvs.cli
 from seqenvs import Oracle, evaluate
 from seqenvs.evaluation import (
     Evaluation,
-    RandomAgent,
     near_bound,
     play,
     record_episodes,
@@ -33,35 +32,22 @@ def oracle_of(id, **kwargs):
     return Oracle.of(gymnasium.make(id, **kwargs))
 
 
-def everything(steps, env):
-    """The steps of each episode, put together from those of all sub-environments."""
-    found = {}
-    for step in steps:
-        for k in range(env.num_envs):
-            found.setdefault(int(step.episode[k]), []).append(
-                {name: getattr(step, name)[k] for name in ("time", "due", "ended", "active")}
-            )
-    return found
-
-
 # play
 
 
 def test_the_episodes_that_count_are_the_first_to_begin():
     env = find_task("SeqEcho-v0", VARIABLE).vector_env(3)
-    agent = Constant()
-    found = everything(play(agent, env, episodes=10, seed=1), env)
-    lengths = [len(found[k]) for k in range(10)]
-    assert len(set(lengths)) > 3
+    steps = list(play(Constant(), env, episodes=10, seed=1))
+    episode, time, ended, active = (
+        np.stack([getattr(step, name) for step in steps])
+        for name in ("episode", "time", "ended", "active")
+    )
+    assert (active == (episode < 10)).all() and ended[active].sum() == 10
     batch = next(seqenvs.batches("SeqEcho-v0", 10, seed=1, **VARIABLE))
-    assert lengths == [int(np.flatnonzero(mask)[-1]) + 1 for mask in batch.mask]
-    for number, steps in found.items():
-        assert [step["time"] for step in steps] == list(range(len(steps)))
-        assert all(step["active"] == (number < 10) for step in steps)
-        assert not any(step["ended"] for step in steps[:-1])
-    assert all(found[number][-1]["ended"] for number in range(10))
-    starts = sum(start.sum() for _, start, _ in agent.calls)
-    assert starts == len(found)
+    for number, due in enumerate(batch.mask):  # an answer is due in the last step
+        length = np.flatnonzero(due)[-1] + 1
+        assert time[episode == number].tolist() == list(range(length))
+        assert np.flatnonzero(ended[episode == number]) == [length - 1]
 
 
 def test_states_and_episode_starts_are_passed_on():
@@ -72,7 +58,7 @@ def test_states_and_episode_starts_are_passed_on():
     assert not any(deterministic for _, _, deterministic in agent.calls)
 
 
-def test_play_leaves_the_last_episode_as_it_ended_and_goes_on_without_a_number():
+def test_play_resets_only_to_go_on():
     env = find_task("SeqEcho-v0", {"length": 3}).vector_env(2)
     steps = list(play(Constant(), env, episodes=2, seed=0))
     assert len(steps) == 3 and steps[-1].ended.all()
@@ -80,12 +66,8 @@ def test_play_leaves_the_last_episode_as_it_ended_and_goes_on_without_a_number()
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(np.zeros(2, np.int64))
     assert len(list(islice(play(Constant(), env), 100))) == 100
-
-
-def test_play_needs_autoreset_to_be_disabled():
-    env = gymnasium.make_vec("SeqEcho-v0", num_envs=2)
     with pytest.raises(ValueError, match=r"env must have autoreset_mode 'Disabled', got .*NEXT"):
-        next(play(Constant(), env))
+        next(play(Constant(), gymnasium.make_vec("SeqEcho-v0", num_envs=2)))
 
 
 # sample_batches
@@ -154,6 +136,7 @@ def test_every_kind_of_observation_is_played(kwargs):
     evaluation = evaluate(oracle_of("SeqEcho-v0", **kwargs), "SeqEcho-v0", episodes=20, **kwargs)
     assert evaluation.mean_return == 1.0
     assert (evaluation.memory_score is None) == ("stack_size" in kwargs)
+    assert all(len(line) <= 80 for line in evaluation.report().splitlines())
 
 
 def test_an_evaluation_is_of_the_episodes_that_were_asked_for():
@@ -190,7 +173,6 @@ def test_a_third_party_environment_is_measured_by_its_answers():
         ("sb3_contrib", "RecurrentPPO", "MlpLstmPolicy", "SeqEcho-v0", VARIABLE),
         ("sb3_contrib", "RecurrentPPO", "MlpLstmPolicy", "SeqCopy-v0", {"framing": "many_to_one"}),
         ("sb3_contrib", "QRDQN", "MlpPolicy", "SeqEcho-v0", {"encoding": "index"}),
-        ("stable_baselines3", "PPO", "MlpPolicy", "SeqNext-v0", {}),
     ],
 )
 def test_models_of_stable_baselines3_are_taken_as_they_are(
@@ -210,6 +192,19 @@ def test_models_of_stable_baselines3_are_taken_as_they_are(
     other = {"SeqEcho-v0": "SeqClassify-v0"}.get(id, "SeqEcho-v0")
     assert seqenvs.cli.main(["evaluate", str(path), "--id", other, "--trust"]) == 2
     assert f"cannot play {other}: " in capsys.readouterr().err
+
+
+def test_observations_are_normalized_as_in_training():
+    vec_env = pytest.importorskip("stable_baselines3.common.vec_env")
+    from stable_baselines3 import PPO
+
+    env = vec_env.VecNormalize(vec_env.DummyVecEnv([lambda: gymnasium.make("SeqEcho-v0")]))
+    model = PPO("MlpPolicy", env, device="cpu")
+    env.obs_rms.mean = np.full(10, 0.5)
+    seen = []
+    model.predict = lambda observation, **_: (seen.append(observation), ([0], None))[1]
+    evaluate(model, "SeqEcho-v0", episodes=1)
+    assert np.unique(np.round(seen, 3)).tolist() == [-0.5, 0.5]
 
 
 @pytest.mark.parametrize(
@@ -295,9 +290,3 @@ def test_the_confidence_of_an_agent_is_recorded():
     for episode in record_episodes(ConfidentWhole(), "SeqEcho-v0", {}):
         assert episode.confidence == [0.333333] * 10
     assert record_episodes(Constant(), "SeqEcho-v0", {})[0].confidence == [None] * 10
-
-
-def test_random_agents_are_seeded():
-    env = find_task("SeqEcho-v0", {}).vector_env(4)
-    actions = [RandomAgent(env, seed).predict(None)[0].tolist() for seed in (0, 0, 1)]
-    assert actions[0] == actions[1] != actions[2]

@@ -1,5 +1,4 @@
 import json
-import subprocess
 import sys
 
 import pytest
@@ -35,16 +34,12 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path):
         temporary.write_text("half")
         raise KeyboardInterrupt
 
+    with pytest.raises(FileNotFoundError) as raised:
+        files.write_text(tmp_path / "missing" / "a", "")
+    assert raised.value.filename == str(tmp_path / "missing" / "a")
     with pytest.raises(KeyboardInterrupt):
         files.write_atomically(path, fail)
     assert json.loads(path.read_text()) == {"lag": 4} and list(tmp_path.iterdir()) == [path]
-
-
-def test_an_error_names_the_file_that_was_asked_for(tmp_path):
-    path = tmp_path / "missing" / "settings.json"
-    with pytest.raises(FileNotFoundError) as raised:
-        files.write_text(path, "")
-    assert raised.value.filename == str(path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
@@ -71,7 +66,6 @@ def test_hashes_never_change():
     ("path", "error", "message"),
     [
         ("SeqEcho-v0", ValueError, "agent must be a class, got 'SeqEcho-v0'$"),
-        ("json:", ValueError, "got 'json:'$"),
         ("../json:loads", ValueError, "got"),
         ("no_such:Agent", ValueError, "there is no module 'no_such'"),
         ("json.no_such:Agent", ValueError, "there is no module 'json.no_such'"),
@@ -88,12 +82,7 @@ def test_an_object_that_cannot_be_imported(path, error, message, tmp_path, monke
         files.import_object(path, "agent must be a class")
 
 
-def test_an_object_is_imported():
-    assert files.import_object("json:loads") is json.loads
-
-
-def test_versions_import_nothing():
-    code = "import sys; from seqenvs import files; print(files.versions()); assert files.machine()"
-    code += "; assert not {'torch', 'stable_baselines3'} & set(sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "'seqenvs': '0." in done.stdout and "'python': '3." in done.stdout
+def test_versions_are_those_that_are_installed():
+    assert {"seqenvs", "gymnasium", "numpy", "python", "platform"} <= set(files.versions())
+    assert files.import_object("seqenvs:__version__") == files.versions()["seqenvs"]
+    assert " cores" in files.machine()

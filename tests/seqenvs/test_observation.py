@@ -151,7 +151,7 @@ def best_of_seen(problem: Problem, **kwargs) -> float:
         inputs = batch.inputs[:length, column].tolist()
         observation, _ = env.reset(options={"inputs": inputs})
         for _ in range(length):
-            due, target = env.asked()
+            due, target = env.due_target()
             seen = observation.tobytes()
             observation, reward, *_ = env.step(target)
             if due:

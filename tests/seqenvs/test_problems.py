@@ -77,7 +77,7 @@ def test_tutorial_through_an_episode(
     seen, answered, total, terminated = [], [], 0.0, False
     while not terminated:
         seen.append(env.encode.decode(observation).item())
-        due, target = env.asked()
+        due, target = env.due_target()
         action = target if due else env.action_space.sample()
         observation, reward, terminated, truncated, info = env.step(action)
         assert not truncated
@@ -99,7 +99,7 @@ def test_the_first_problem_shows_the_tutorials_sequence() -> None:
 @pytest.mark.parametrize("id", IDS)
 def test_contract_of_every_id(id: str) -> None:
     problem = gymnasium.make(id).unwrapped.problem
-    check_problem(problem, episodes=16)
+    check_problem(problem, episodes=16 if problem.num_steps[1] < 40 else 3)
 
 
 @pytest.mark.parametrize("problem", VARIANTS, ids=str)

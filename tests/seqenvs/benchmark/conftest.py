@@ -2,4 +2,6 @@
 
 from tests.needs import needs
 
-pytest_pycollect_makemodule = needs("benchmark", "joblib", "scipy", "altair")
+pytest_pycollect_makemodule = needs(
+    "benchmark", "altair", "joblib", "pandas", "scipy", "tqdm", "vl_convert"
+)

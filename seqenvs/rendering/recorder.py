@@ -1,0 +1,85 @@
+"""The episodes that a vector environment plays, kept to be rendered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqenvs.rendering.modes import render
+from seqenvs.rendering.trace import Trace
+
+if TYPE_CHECKING:
+    from seqenvs.episodes import Rows
+    from seqenvs.problem import Problem
+
+
+class TraceRecorder:
+    """Keeps the trace of each sub-environment's episode.
+
+    Args:
+        name: The title of the pictures.
+        problem: The problem.
+        num_envs: N.
+        render_mode: One of `RENDER_MODES`, or such a mode with ``_list``: then the frames of all
+            steps since the episode began, or since the last `render`, are rendered and kept.
+
+    Attributes:
+        traces: N traces.
+    """
+
+    def __init__(self, name: str, problem: Problem, num_envs: int, render_mode: str) -> None:
+        self.name = name
+        self.problem = problem
+        self.render_mode = render_mode.removesuffix("_list")
+        self.traces: list[Any] = [None] * num_envs
+        self._frames: list[list[Any]] | None = None
+        if render_mode.endswith("_list"):
+            self._frames = [[] for _ in range(num_envs)]
+
+    def begin(self, envs: Any, rows: Rows) -> None:
+        """Begin an episode in some sub-environments.
+
+        Args:
+            envs: (N,) bool.
+            rows: Rows from the first one of these episodes to beyond their last one.
+        """
+        for i in np.flatnonzero(envs).tolist():
+            columns = [array[:, i if array.shape[1] > 1 else 0] for array in rows]
+            steps = int(columns[-1].argmax()) + 1
+            columns = [column[:steps] for column in columns[:-1]]
+            self.traces[i] = Trace._make([self.name, self.problem, *columns, []])
+            if self._frames is not None:
+                self._frames[i] = []
+                self._add_frame(i)
+
+    def record(self, rows: Rows, actions: Any, ended: Any, same_step: bool) -> None:
+        """Keep the actions of K steps, and begin the episodes that begin meanwhile.
+
+        Args:
+            rows: Rows from the first of these steps to beyond the end of all episodes.
+            actions: (K, N, ...).
+            ended: (N,) bool, which episodes had ended before the first step; None for none.
+            same_step: Whether the step that ends an episode also begins the next one.
+        """
+        size = len(self.traces)
+        ended = np.zeros(size, bool) if ended is None else ended
+        for k, given in enumerate(np.array(actions)):
+            for i in np.flatnonzero(~ended).tolist():
+                self.traces[i].answers.append(given[i])
+                if self._frames is not None:
+                    self._add_frame(i)
+            last = np.broadcast_to(rows.last[k], size)
+            self.begin(last if same_step else ended, rows.part(k + 1, len(rows.last)))
+            ended = last
+
+    def render(self) -> tuple[Any, ...]:
+        """Return a frame for each sub-environment, or the list of those that were kept."""
+        if self._frames is None:
+            return tuple(render(trace, self.render_mode) for trace in self.traces)
+        frames, self._frames = self._frames, [[] for _ in self._frames]
+        return tuple(frames)
+
+    def _add_frame(self, index: int) -> None:
+        assert self._frames is not None
+        self._frames[index].append(render(self.traces[index], self.render_mode))
