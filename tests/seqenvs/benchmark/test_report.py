@@ -17,7 +17,7 @@ from seqenvs.benchmark.jobs import Job
 from seqenvs.benchmark.report import leaderboard, write_report
 from seqenvs.benchmark.report.figures import make_figures
 from seqenvs.benchmark.report.finding import find
-from seqenvs.benchmark.report.page import make_page, page_data
+from seqenvs.benchmark.report.page import make_page, page_data, to_json
 from seqenvs.benchmark.report.reading import CAPACITY, ECHO, GENERALISATION, MATRIX, read_folder
 from seqenvs.benchmark.report.tables import make_tables
 from seqenvs.benchmark.results import ResultError, write_result
@@ -43,12 +43,8 @@ def report(folder):
     results = read_folder(folder)
     tables = make_tables(results)
     finding = find(tables)
-    return (
-        results,
-        tables,
-        page_data(results, tables, finding),
-        leaderboard(results, tables, finding),
-    )
+    data = json.loads(to_json(page_data(results, tables, finding)))
+    return results, tables, data, leaderboard(results, tables, finding)
 
 
 @pytest.fixture(scope="module")
@@ -316,7 +312,7 @@ def test_text_of_results_is_never_markup(tmp_path):
     html = make_page(data, {"figure": name})
     assert html.count("</script>") == 4 and "<!--<" not in html
     embedded = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)
-    assert json.loads(embedded[1]) == json.loads(json.dumps(data))
+    assert json.loads(embedded[1]) == data
     (agent,) = data["places"][0]["agents"]
     assert agent["seconds"] is None and agent["steps"] and data["places"][0]["bounds"] is None
     assert agent["episodes"]["0"][0][0][0][0] == 0.5
@@ -341,7 +337,7 @@ def test_curves_and_accuracies(tmp_path):
 
 
 def test_what_is_thinned_is_said(whole, monkeypatch):
-    monkeypatch.setattr("seqenvs.benchmark.report.page.EPISODE_BYTES", 4000)
+    monkeypatch.setattr("seqenvs.benchmark.report.page.EPISODE_BYTES", 8000)
     *_, data, _ = report(whole)
     agents = [agent for place in data["places"] for agent in place["agents"]]
     kept = [len(each) for agent in agents for each in agent["episodes"].values()]
