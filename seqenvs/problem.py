@@ -289,7 +289,8 @@ class Problem(ABC):
                 padded[low:] = self.input_spec.blank
             else:
                 past = np.arange(low, steps)[:, None] >= num_inputs
-                padded[low:][past] = self.input_spec.blank
+                past = past.reshape(*past.shape, *[1] * (inputs.ndim - 2))
+                np.copyto(padded[low:], self.input_spec.blank, where=past)
             inputs = padded
         targets, due = self.answer(inputs, lengths)
         targets = _zero_where_not_due(np.asarray(targets), np.asarray(due))
