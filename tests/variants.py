@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -47,3 +49,17 @@ VARIANTS = [
     Recorded(_rng.random((9, 4)), _rng.random((9, 4))),
     Recorded(_rng.random((9, 4)), _rng.integers(0, 3, (9, 4, 2))),
 ]
+
+
+def _each_variant() -> list[Any]:
+    """Mark all but one variant of each problem, action space, and kind of length as `full`."""
+    seen, marked = set(), []
+    for problem in VARIANTS:
+        shortest, longest = problem.num_steps
+        kind = type(problem), type(problem.action_space), shortest == longest
+        marked.append(pytest.param(problem, marks=pytest.mark.full if kind in seen else ()))
+        seen.add(kind)
+    return marked
+
+
+EACH_VARIANT = _each_variant()

@@ -6,9 +6,10 @@ import pytest
 
 
 @pytest.fixture
-def few_prepared_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let vector environments prepare only a few rows at once.
+def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let vector environments prepare few rows at once and judge blocks in small parts.
 
-    Short tests then need rows that are prepared later, too, and each reset is fast.
+    Short tests then cross the ends of prepared rows and of parts, and each reset is fast.
     """
     monkeypatch.setattr("seqenvs.vector_env._PREPARED_BYTES", 1 << 10)
+    monkeypatch.setattr("seqenvs.vector_env._BLOCK_SIZE", 24)

@@ -16,15 +16,15 @@ from seqenvs.problem import Problem
 from seqenvs.problems import Copy, Echo, NextValue, Recall, Recorded
 from seqenvs.testing import check_environments
 from seqenvs.vector_env import SequenceVectorEnv
-from tests.variants import EACH_ID, VARIANTS
+from tests.variants import EACH_ID, EACH_VARIANT
 
 ALL = tuple(EXTRAS)
 OPEN_LOOP = ("time_step", "episode_start")  # those that do not depend on actions
 each_mode = pytest.mark.parametrize("mode", list(AutoresetMode))
-each_variant = pytest.mark.parametrize("problem", VARIANTS, ids=str)
+each_variant = pytest.mark.parametrize("problem", EACH_VARIANT, ids=str)
 
 
-@pytest.mark.usefixtures("few_prepared_rows")
+@pytest.mark.usefixtures("small_buffers")
 @each_mode
 @each_variant
 def test_sub_environments_equal_single_environments(problem: Problem, mode: AutoresetMode) -> None:
@@ -96,7 +96,7 @@ def test_gymnasiums_checker_passes(id):
     check_env(gymnasium.make(id, extras=ALL, stack_size=2).unwrapped)
 
 
-@pytest.mark.usefixtures("few_prepared_rows")
+@pytest.mark.usefixtures("small_buffers")
 @each_mode
 @each_variant
 def test_oracle_finds_the_input_in_the_observation(problem: Problem, mode: AutoresetMode) -> None:

@@ -17,18 +17,21 @@ from seqenvs.problem import Problem
 from seqenvs.problems import Echo, NextValue, Recall
 from seqenvs.testing import check_environments
 from seqenvs.vector_env import SequenceVectorEnv
-from tests.variants import EACH_ID, VARIANTS
+from tests.variants import EACH_ID, EACH_VARIANT
 
 MODES = list(AutoresetMode)
 each_id = pytest.mark.parametrize("id", EACH_ID)
 each_mode = pytest.mark.parametrize("mode", MODES)
 # Problems and arguments of their environments.
-BLOCKS = [(problem, {"encoding": "index"}) for problem in VARIANTS] + [
+BLOCKS = [
+    pytest.param(*variant.values, {"encoding": "index"}, marks=variant.marks)
+    for variant in EACH_VARIANT
+] + [
     (problem, {"extras": extras, "stack_size": 3})
     for problem in (Echo(length=(2, 6)), Recall(), NextValue(framing="many_to_one"))
     for extras in ((), ("time_step", "episode_start"), tuple(EXTRAS))
 ]
-few_prepared_rows = pytest.mark.usefixtures("few_prepared_rows")
+small_buffers = pytest.mark.usefixtures("small_buffers")
 
 
 @each_mode
@@ -37,19 +40,19 @@ def test_ids_equal_single_environments(id: str, mode: AutoresetMode) -> None:
     check_environments(gymnasium.make(id).unwrapped.problem, mode, num_envs=3)
 
 
-@few_prepared_rows
+@small_buffers
 @each_mode
 @pytest.mark.parametrize(
     "num_envs", [*(pytest.param(n, marks=pytest.mark.full) for n in (1, 2)), 7]
 )
-@pytest.mark.parametrize("problem", VARIANTS, ids=str)
+@pytest.mark.parametrize("problem", EACH_VARIANT, ids=str)
 def test_variants_equal_single_environments(
     problem: Problem, num_envs: int, mode: AutoresetMode
 ) -> None:
     check_environments(problem, mode, num_envs=num_envs, steps=60, seed=num_envs)
 
 
-@few_prepared_rows
+@small_buffers
 @each_mode
 def test_encodings_equal_single_environments(mode: AutoresetMode) -> None:
     for encoding in ENCODINGS:
@@ -96,7 +99,7 @@ def play_blocks(env: SequenceVectorEnv, sizes: list[int], actions: np.ndarray) -
     return results
 
 
-@few_prepared_rows
+@small_buffers
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 @pytest.mark.parametrize(("problem", "kwargs"), BLOCKS, ids=str)
 def test_blocks_equal_single_steps(problem: Problem, kwargs: dict, mode: AutoresetMode) -> None:
@@ -153,7 +156,7 @@ def assert_equal_info(info: dict, k: int, alone: dict) -> None:
             assert data_equivalence(info[key][k], alone[key], exact=True)
 
 
-@few_prepared_rows
+@small_buffers
 @pytest.mark.parametrize("length", [6, (2, 9)], ids=str)
 def test_blocks_with_autoreset_disabled_end_with_an_episode(length: int | tuple[int, int]) -> None:
     env, twin = (
@@ -181,7 +184,7 @@ def test_blocks_with_autoreset_disabled_end_with_an_episode(length: int | tuple[
         observations = rng.integers(10, size=3)
 
 
-@few_prepared_rows
+@small_buffers
 @each_mode
 @pytest.mark.parametrize("problem", [Echo(), Echo(length=(2, 5))], ids=str)
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -207,7 +210,7 @@ def test_returned_arrays_are_never_written_again(
         assert data_equivalence(result, before, exact=True)
 
 
-@few_prepared_rows
+@small_buffers
 @pytest.mark.parametrize("length", [10, (2, 5)], ids=str)
 def test_writing_to_returned_arrays_does_not_change_the_environment(
     length: int | tuple[int, int],
@@ -289,7 +292,7 @@ def test_reset_mask_resets_unfinished_episodes() -> None:
     assert len({tuple(one) for one in ends}) == 3
 
 
-@few_prepared_rows
+@small_buffers
 def test_pickled_environment_continues_where_it_was() -> None:
     env = gymnasium.make_vec("SeqEcho-v0", 4, length=(3, 6))
     env.reset(seed=4)
