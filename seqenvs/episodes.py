@@ -46,12 +46,10 @@ class Episodes(NamedTuple):
 
     def columns(self, start: int, stop: int) -> Episodes:
         """Return the episodes start .. stop - 1, as views."""
+        inputs, targets, due, weight, pattern, lengths = self
         part = slice(start, stop)
-        return self._replace(
-            inputs=self.inputs[:, part],
-            targets=self.targets[:, part],
-            pattern=self.pattern[part],
-            lengths=self.lengths[part],
+        return Episodes(
+            inputs[:, part], targets[:, part], due, weight, pattern[part], lengths[part]
         )
 
     def select(self, columns: Any) -> Episodes:
@@ -99,7 +97,7 @@ class Episodes(NamedTuple):
         )
         due, weight = parts[0].due, parts[0].reward_weight
         if due.shape[1] == 1 and all(np.array_equal(part.due, due) for part in parts):
-            return Episodes(inputs, targets, due, weight, np.zeros_like(lengths), lengths)
+            return Episodes(inputs, targets, due, weight, _zeros(len(lengths)), lengths)
         first = np.cumsum([0, *(part.due.shape[1] for part in parts)])
         pattern = np.concatenate(
             [part.pattern + offset for part, offset in zip(parts, first, strict=False)]
@@ -107,6 +105,11 @@ class Episodes(NamedTuple):
         due = np.concatenate([part.due for part in parts], axis=1)
         weight = np.concatenate([part.reward_weight for part in parts], axis=1)
         return Episodes(inputs, targets, due, weight, pattern, lengths)
+
+
+def _zeros(size: int) -> Any:
+    """Return a read-only array of zeros that takes no memory."""
+    return np.broadcast_to(np.int64(0), size)
 
 
 def _due_patterns(due: Any, lengths: Any) -> tuple[Any, Any]:
@@ -117,7 +120,7 @@ def _due_patterns(due: Any, lengths: Any) -> tuple[Any, Any]:
     """
     first = due[:, :1]
     if due.strides[1] == 0 or (due == first).all():
-        return first, np.zeros_like(lengths)
+        return first, _zeros(len(lengths))
     different = np.flatnonzero(np.bincount(lengths))
     number = np.zeros(different[-1] + 1, np.int64)
     number[different] = np.arange(len(different))
@@ -147,29 +150,38 @@ class EpisodeStream:
         self.rng = rng
         shortest, self.max_steps = problem.num_steps
         self.fixed_length = shortest == self.max_steps
-        self._drawn: list[Episodes] = []  # and not taken yet, in order
+        self._drawn: list[Episodes] = []  # in order
+        self._taken = 0  # how many of the first were taken
         self._draw_steps = FIRST_DRAW
 
     def take(self, size: int) -> Episodes:
         """Take the next ``size`` episodes."""
+        return Episodes.concatenate(self.take_parts(size))
+
+    def take_parts(self, size: int) -> list[Episodes]:
+        """Take the next ``size`` episodes, in parts that share memory with what was drawn."""
         parts = []
         while size > 0:
             if not self._drawn:
                 self._drawn.append(self._draw())
-            first = self._drawn[0]
-            count = len(first.lengths)
-            if count <= size:
-                parts.append(self._drawn.pop(0))
-            else:
-                parts.append(first.columns(0, size))
-                self._drawn[0] = first.columns(size, count)
-            size -= count
-        return Episodes.concatenate(parts)
+            first, start = self._drawn[0], self._taken
+            stop = min(start + size, len(first.lengths))
+            parts.append(first.columns(start, stop))
+            size -= stop - start
+            self._taken = stop
+            if stop == len(first.lengths):
+                del self._drawn[0]
+                self._taken = 0
+        return parts
 
     def give_back(self, episodes: Episodes) -> None:
         """Return episodes that were taken last and not played: they are taken next."""
         if len(episodes.lengths):
+            if self._taken:
+                first = self._drawn[0]
+                self._drawn[0] = first.columns(self._taken, len(first.lengths))
             self._drawn.insert(0, episodes)
+            self._taken = 0
 
     def _draw(self) -> Episodes:
         size = max(1, self._draw_steps // self.max_steps)
@@ -198,6 +210,8 @@ class Rows(NamedTuple):
 
     def part(self, start: int, stop: int) -> Rows:
         """Return the rows start .. stop - 1, as views."""
+        if start == 0 and stop >= len(self.last):
+            return self
         return Rows._make([array[start:stop] for array in self])
 
     @staticmethod
@@ -275,7 +289,8 @@ class RowBuffer:
         """Return the next ``steps`` rows as views; fewer if all are blank from there on."""
         missing = self.cursor + steps - len(self.rows.last)
         if missing > 0 and not (self._in_step and self.gap is None):
-            self._begins = [entry for entry in self._begins if entry[0] > self._present]
+            present = self._present
+            self._begins = [entry for entry in self._begins if entry[0] > present]
             kept = self.rows.part(self.cursor, len(self.rows.last))
             self.cursor = 0
             if self._in_step:
@@ -295,7 +310,7 @@ class RowBuffer:
 
     def steps_to_end(self) -> int:
         """Return the number of steps until an episode ends. This is for a ``gap`` of None."""
-        return int(self._end.min()) - self._present
+        return int(self._places[2].min()) - self._present
 
     @property
     def _present(self) -> int:
@@ -306,7 +321,6 @@ class RowBuffer:
         episodes = self.stream.take(self.num_envs) if given is None else given
         self._begins = []
         self._episodes, self._next = episodes, self.num_envs
-        self._end = episodes.lengths.copy()  # for each sub-environment, the row after its last step
         self.cursor = 0
         self._in_step = self.stream.fixed_length
         if self._in_step:
@@ -315,10 +329,11 @@ class RowBuffer:
             self._row = period
         else:
             self.rows, self._row = _rows_of(episodes, 0, 1), 0
-        # A sub-environment reads column c from row s on: in a flattened array of B columns, the
-        # place at row r is offset + r * B, where offset is c - s * B.
-        self._offset = np.arange(self.num_envs)
-        self._pattern_offset = episodes.pattern.copy()
+        # A sub-environment reads column c from row s on. In a flattened array of B columns its
+        # place at row r is (c - s * B) + r * B. Kept are the term in brackets, the same for the
+        # patterns, and the row after its last step.
+        self._places = np.stack([np.arange(self.num_envs), episodes.pattern, episodes.lengths])
+        self._columns = self._places
 
     def _take_rounds(self, kept: Rows, missing: int) -> None:
         """Append rows for one or more further episodes in all sub-environments."""
@@ -335,33 +350,28 @@ class RowBuffer:
     def _gather(self, steps: int, begin: Any = None) -> None:
         """Append rows; in the first of them, episodes begin in the sub-environments ``begin``."""
         self._reserve(steps)
-        episodes = self._episodes
-        num_columns, num_patterns = len(episodes.lengths), episodes.due.shape[1]
-        place, pattern_place = np.empty((2, steps, self.num_envs), np.intp)
+        episodes, places = self._episodes, self._places
+        end = places[2]
+        move = np.array([[len(episodes.lengths)], [episodes.due.shape[1]], [-1]])  # in each row
+        place = np.empty((2, steps, self.num_envs), np.intp)
         last = np.empty((steps, self.num_envs), bool)
         for k in range(steps):
             row = self._row
             if begin is None and self.gap is not None:
-                begin = np.flatnonzero(self._end == row - self.gap)
+                begin = (end == row - self.gap).nonzero()[0]
             if begin is not None and len(begin):
-                columns = slice(self._next, self._next + len(begin))
-                self._begins.append((row, episodes, columns.start, columns.stop))
-                self._offset[begin] = np.arange(columns.start, columns.stop) - row * num_columns
-                self._pattern_offset[begin] = episodes.pattern[columns] - row * num_patterns
-                self._end[begin] = row + episodes.lengths[columns]
-                self._next = columns.stop
+                start, self._next = self._next, self._next + len(begin)
+                self._begins.append((row, episodes, start, self._next))
+                places[:, begin] = self._columns[:, start : self._next] - row * move
             begin = None
-            np.add(self._offset, row * num_columns, out=place[k])
-            np.add(self._pattern_offset, row * num_patterns, out=pattern_place[k])
-            np.equal(self._end, row + 1, out=last[k])
-            if self.gap is None:
-                ended = self._end < row
-                place[k, ended] = self.stream.max_steps * num_columns  # which is blank
-                pattern_place[k, ended] = self.stream.max_steps * num_patterns
+            np.add(places[:2], row * move[:2], out=place[:, k])
+            np.equal(end, row + 1, out=last[k])
+            if self.gap is None:  # the last row of all episodes is blank
+                place[:, k, end < row] = self.stream.max_steps * move[:2]
             self._row += 1
-        weight = episodes.reward_weight.ravel().take(pattern_place)
+        weight = episodes.reward_weight.ravel().take(place[1], mode="clip")
         inputs, targets = (
-            array.reshape(-1, *array.shape[2:]).take(place, axis=0)
+            array.reshape(-1, *array.shape[2:]).take(place[0], axis=0, mode="clip")
             for array in (episodes.inputs, episodes.targets)
         )
         fresh = Rows(inputs, targets, weight > 0, weight, last)
@@ -375,17 +385,16 @@ class RowBuffer:
         num_columns = len(episodes.lengths)
         if num_columns - self._next >= needed and episodes.inputs.flags.c_contiguous:
             return
-        playing = self._offset % num_columns
-        start = (playing - self._offset) // num_columns
-        parts = [
-            episodes.select(playing),
-            episodes.columns(self._next, num_columns),
-            self.stream.take(max(needed, _ROUNDS_TAKEN * self.num_envs)),
-        ]
-        self._episodes = episodes = Episodes.concatenate(parts).with_fewest_patterns()
+        playing = self._places[0] % num_columns
+        start = (playing - self._places[0]) // num_columns
+        left = episodes.columns(self._next, num_columns)
+        fresh = self.stream.take_parts(max(needed, _ROUNDS_TAKEN * self.num_envs))
+        joined = Episodes.concatenate([episodes.select(playing), left, *fresh])
+        self._episodes = joined = joined.with_fewest_patterns()
+        self._columns = np.stack([np.arange(len(joined.lengths)), joined.pattern, joined.lengths])
         self._next = self.num_envs
-        self._offset = np.arange(self.num_envs) - start * len(episodes.lengths)
-        self._pattern_offset = episodes.pattern[: self.num_envs] - start * episodes.due.shape[1]
+        self._places[0] = np.arange(self.num_envs) - start * len(joined.lengths)
+        self._places[1] = joined.pattern[: self.num_envs] - start * joined.due.shape[1]
 
 
 def _rows_of(episodes: Episodes, steps: int, rounds: int) -> Rows:
@@ -399,8 +408,9 @@ def _rows_of(episodes: Episodes, steps: int, rounds: int) -> Rows:
     inputs, targets, due, weight, pattern, lengths = episodes
     if due.shape[1] > 1:
         due, weight = due.take(pattern, axis=1), weight.take(pattern, axis=1)
-    last = np.arange(len(inputs))[:, None] == lengths[0] - 1
-    rows = Rows(inputs, targets, due, weight, last).part(0, steps)
+    last = np.zeros((steps, 1), bool)
+    last[lengths[0] - 1 : lengths[0]] = True
+    rows = Rows(inputs[:steps], targets[:steps], due[:steps], weight[:steps], last)
     if rounds == 1:
         return rows
 

@@ -20,11 +20,14 @@ from seqenvs.observations import Encoding, make_stacked_observation
 from seqenvs.problem import Problem
 from seqenvs.registration import make_problem
 from seqenvs.rendering import RENDER_MODES, Trace, TraceRecorder
+from seqenvs.step_info import same_step_info, step_info
 from seqenvs.validation import check_choice, check_int
 
 _INT64 = np.dtype(np.int64)
 _FLOAT64 = np.dtype(np.float64)
+_BLOCK_SIZE = 1 << 15  # steps of all sub-environments that a block judges at once
 _PREPARED_BYTES = 1 << 19  # of observations, small enough for the processor's cache
+_MOST_PREPARED = 1 << 9  # rows: a reset prepares them, and drops those that the last one prepared
 _GAPS = {AutoresetMode.NEXT_STEP: 1, AutoresetMode.SAME_STEP: 0, AutoresetMode.DISABLED: None}
 
 
@@ -84,6 +87,9 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self._stacked = make_stacked_observation(
             self.problem, self.encode, self.num_envs, extras, stack_size
         )
+        self._same_step = autoreset_mode == AutoresetMode.SAME_STEP
+        if self._stacked is not None:
+            self._stacked.same_step = self._same_step
         self.open_loop = self._stacked is None or self._stacked.open_loop
         self.single_observation_space = (self._stacked or self.encode).space
         self.single_action_space = copy.deepcopy(self.problem.action_space)  # with its own seed
@@ -93,7 +99,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self._action_shape = self.action_space.shape
         self._box = isinstance(self.single_action_space, spaces.Box)
         width = int(np.prod(self.encode.space.shape or ()))
-        self._rows_prepared = max(1, _PREPARED_BYTES // (8 * self.num_envs * width))
+        rows = _PREPARED_BYTES // (8 * self.num_envs * width)
+        self._rows_prepared = min(max(1, rows), _MOST_PREPARED)
         self._max_steps = self.problem.num_steps[1]
         self._buffer: RowBuffer | None = None
         self._source: Any = None  # the generator that the episodes began from
@@ -197,19 +204,21 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             self._all_correct &= right if due is True else right >= due  # right, or not due
         success = None
         if ends:
+            if len(last) < self.num_envs:
+                last = np.broadcast_to(last, self.num_envs)
             success = last & self._all_correct
             self._all_correct |= last
         if self.render_mode is not None:
             self._record(actions[None])
-        self._ended = last if ends and self.autoreset_mode != AutoresetMode.SAME_STEP else None
+        self._ended = last if ends and not self._same_step else None
         self._buffer.cursor += 1  # type: ignore[union-attr]
         self._next += 1
         if self._next == len(self._prepared):
             self._prepare()
         observations, final = self._observations[self._next], None
         if self._stacked is not None:
-            observations, final = self._stack(
-                self._stacked, observations, actions, rewards, last if ends else None, ended
+            observations, final = self._stacked.follow(
+                observations, actions, rewards, last if ends else None, ended
             )
         if not ends and ended is None:  # as in most steps
             info = {"target": target, "_target": active, "due": info_due, "_due": active}
@@ -240,13 +249,12 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         observations = self.encode(rows.inputs)
         if self._stacked is None:
             return observations
-        stacked, ended = self._stacked.copy(), self._ended
-        seen, nothing = [stacked.now()], np.zeros(self.num_envs)
-        for inputs, last in zip(observations[1:], rows.last, strict=False):
-            ends = np.broadcast_to(last, self.num_envs) if last.any() else None
-            seen.append(self._stack(stacked, inputs, nothing, nothing, ends, ended)[0])
-            ended = ends
-        return np.stack(seen)
+        stacked, nothing = self._stacked.copy(), np.zeros((steps - 1, self.num_envs))
+        first = stacked.now()
+        following, _ = stacked.follow_block(
+            observations[1:], nothing, nothing, rows.last[:-1], self._ended
+        )
+        return np.stack([first, *following])
 
     def terminated_block(self, steps: int) -> Any:
         """Return which of the next steps end an episode; this does not depend on the actions.
@@ -259,16 +267,21 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         """
         return np.broadcast_to(self._peek(steps).last, (steps, self.num_envs)).copy()
 
-    def step_block(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+    def step_block(
+        self, actions: Any, all_observations: bool = True
+    ) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Play K steps at once, with the results of K single steps.
 
         Args:
             actions: K times what ``step`` takes: (K, N) integers, or (K, N, C) integers or floats
                 for actions of C components.
+            all_observations: Whether to return the observations of all steps, which takes longer,
+                or those of the last step only. `observe_block` has returned the others already.
 
         Returns:
-            What ``step`` returns, with a leading axis K in every array. A key that ``info`` has in
-            some of the steps is there, and its mask says in which.
+            What ``step`` returns, with a leading axis K in every array. Without
+            ``all_observations`` the observations have no such axis. A key that ``info`` has in some
+            of the steps is there, and its mask says in which.
 
         Raises:
             TypeError, ValueError: Actions of a wrong dtype or shape, or outside a ``Box``.
@@ -283,33 +296,32 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         buffer: Any = self._buffer
         following = buffer.peek(steps + 1).inputs[1:]
         rows, shape = buffer.peek(steps), (steps, self.num_envs)
-        targets = rows.targets.astype(self._action_dtype)
-        score, right = self.problem.judge(actions, targets)
-        rewards = score.astype(_FLOAT64)
-        rewards *= rows.reward_weight
-        right = right >= rows.due  # right, or not due
-        success, begin = np.zeros(shape, bool), 0
-        for end in np.flatnonzero(rows.last.any(axis=1)).tolist():
-            self._all_correct &= right[begin : end + 1].all(axis=0)
-            success[end] = rows.last[end] & self._all_correct
-            self._all_correct |= rows.last[end]
-            begin = end + 1
-        self._all_correct &= right[begin:].all(axis=0)
+        targets = np.empty((steps, *self._action_shape), self._action_dtype)  # type: ignore[misc]
+        rewards, success = np.empty(shape), np.zeros(shape, bool)
+        size = max(1, _BLOCK_SIZE // self.num_envs)
+        for start in range(0, steps, size):  # parts that fit the processor's cache
+            part = slice(start, start + size)
+            targets[part] = rows.targets[part]
+            score, right = self.problem.judge(actions[part], targets[part])
+            rewards[part] = score
+            rewards[part] *= rows.reward_weight[part]
+            right = right >= rows.due[part]  # right, or not due
+            begin, last = 0, rows.last[part]
+            for end in np.flatnonzero(last.any(axis=1)).tolist():
+                self._all_correct &= right[begin : end + 1].all(axis=0)
+                success[start + end] = last[end] & self._all_correct
+                self._all_correct |= last[end]
+                begin = end + 1
+            self._all_correct &= right[begin:].all(axis=0)
         due, active, last = self._flags(rows)
-        observations, final = self.encode(following), None
+        observations, final = self.encode(following if all_observations else following[-1]), None
         if self._stacked is not None:
-            seen, ended = [], self._ended
-            for k in range(steps):
-                ends = last[k] if last[k].any() else None
-                seen.append(
-                    self._stack(self._stacked, observations[k], actions[k], rewards[k], ends, ended)
-                )
-                ended = ends
-            observations, finals = (np.stack(each) for each in zip(*seen, strict=True))
-            final = finals if self.autoreset_mode == AutoresetMode.SAME_STEP else None
+            encoded = observations if all_observations else self.encode(following)
+            seen, finals = self._stacked.follow_block(encoded, actions, rewards, last, self._ended)
+            observations, final = np.stack(seen) if all_observations else seen[-1], np.stack(finals)
         buffer.cursor += steps
         self._prepared, self._next, self._ended = [], 0, None
-        if self.autoreset_mode != AutoresetMode.SAME_STEP and last[-1].any():
+        if not self._same_step and last[-1].any():
             self._ended = last[-1].copy()
         info = self._info(targets, due, active, last if last.any() else None, success, final)
         return observations, rewards, last, np.zeros(shape, bool), info
@@ -339,8 +351,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
     def _record(self, actions: Any) -> None:
         """Keep what is rendered of the next steps, with these (K, N, ...) actions."""
         rows = self._buffer.peek(len(actions) + self._max_steps)  # type: ignore[union-attr]
-        same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
-        self._recorder.record(rows, actions, self._ended, same_step)  # type: ignore[union-attr]
+        self._recorder.record(rows, actions, self._ended, self._same_step)  # type: ignore[union-attr]
 
     def _prepare(self) -> None:
         """Prepare the present row and some that follow: one by one they would take longer."""
@@ -350,7 +361,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             steps = min(steps, max(0, buffer.steps_to_end()) + 1)
         rows = buffer.peek_up_to(steps)
         info_due, active, terminated = self._flags(rows)
-        due, weight = rows.due, rows.reward_weight
+        due, weight, ends = rows.due, rows.reward_weight, rows.last.any(axis=1).tolist()
         if due.shape[1] == 1:  # Python's numbers are faster than arrays of one
             due, weight = due[:, 0].tolist(), weight[:, 0].tolist()
         self._observations = list(self.encode(rows.inputs))
@@ -359,8 +370,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 rows.targets.astype(self._action_dtype),
                 due,
                 weight,
-                np.broadcast_to(rows.last, terminated.shape),
-                rows.last.any(axis=1).tolist(),
+                rows.last,
+                ends,
                 info_due,
                 active,
                 terminated,
@@ -385,84 +396,19 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 np.logical_not(self._ended, out=active[0])
         return due, active, last
 
-    def _stack(
-        self, stacked: Any, inputs: Any, actions: Any, rewards: Any, last: Any, ended: Any
-    ) -> tuple[Any, Any]:
-        """Add a frame to the stacked observation.
-
-        Args:
-            stacked: The stacked observation.
-            inputs: (N, F) encoded inputs after a step.
-            actions: (N, ...), the actions of that step.
-            rewards: (N,), its rewards.
-            last: (N,) bool, which episodes it ended; None for none.
-            ended: (N,) bool, which episodes the step before it ended; None for none.
-
-        Returns:
-            The observations, and those at the end of episodes where the step also resets.
-        """
-        if self.autoreset_mode != AutoresetMode.SAME_STEP:
-            stacked.step(inputs, actions, rewards)
-            if ended is not None:
-                stacked.begin(inputs, ended)
-            observations = stacked.now()
-            return observations, observations
-        if last is None:
-            stacked.step(inputs, actions, rewards)
-            final = observations = stacked.now()
-        else:
-            shown = np.where(last[:, None], self.encode.blank, inputs)
-            stacked.step(shown, actions, rewards)
-            final = stacked.now()
-            stacked.begin(inputs, last)
-            observations = stacked.now()
-        return observations, final
-
     def _info(
         self, targets: Any, due: Any, active: Any, last: Any, success: Any, final: Any
     ) -> dict[str, Any]:
-        """Return info in Gymnasium's layout.
-
-        Args:
-            targets: Right answers; 0 where not active.
-            due: Whether an answer was due; False where not active.
-            active: Which sub-environments did not just reset.
-            last: Those whose episode ended; None if none did.
-            success: Those whose episode ended with every answer right.
-            final: The observations at the end of episodes; None where they are blank.
-        """
-        info: dict[str, Any] = {}
-        if last is not None:
-            ending: dict[str, Any] = {"is_success": success, "_is_success": last.copy()}
-            if self.autoreset_mode == AutoresetMode.SAME_STEP:
-                wide = last.reshape(*last.shape, *[1] * (targets.ndim - last.ndim))
-                ending.update(target=np.where(wide, targets, 0).astype(targets.dtype))
-                ending.update(_target=last.copy(), due=due & last, _due=last.copy())
-                info.update(final_info=ending, _final_info=last.copy())
-                info.update(final_obs=self._final_observations(last, final), _final_obs=last.copy())
-                targets = np.where(wide, 0, targets).astype(targets.dtype)
-                due, active = due & ~last, ~last
-            else:
-                info.update(ending)
-        if active.any():
-            info["target"], info["_target"], info["due"], info["_due"] = (
-                targets,
-                active,
-                due,
-                active,
-            )
-        return info
-
-    def _final_observations(self, last: Any, final: Any) -> Any:
-        """Return an object array with the final observations where episodes ended."""
-        found = np.full(last.shape, None, dtype=object)
+        """Return info, see `step_info`, where only the final observations need the environment."""
+        if last is None or not self._same_step:
+            return step_info(targets, due, active, last, success)
         if isinstance(self.single_observation_space, spaces.Discrete):
-            found[last] = int(self.encode.blank)
-            return found
-        count = int(np.count_nonzero(last))
-        rows = np.tile(self.encode.blank, (count, 1)) if self._stacked is None else final[last]
-        found[last] = np.fromiter(rows, object, count)
-        return found
+            final = int(self.encode.blank)
+        elif self._stacked is None:
+            final = np.tile(self.encode.blank, (int(np.count_nonzero(last)), 1))
+        else:
+            final = final[last]
+        return same_step_info(targets, due, active, last, success, final)
 
     def _check_in_progress(self) -> None:
         if self._buffer is None:

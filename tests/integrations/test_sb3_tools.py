@@ -11,7 +11,6 @@ import re
 import gymnasium
 import numpy as np
 import pytest
-import torch
 from gymnasium.utils.env_checker import data_equivalence
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import DQN, PPO, SAC
@@ -20,9 +19,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import (
     SubprocVecEnv,
-    VecCheckNan,
     VecFrameStack,
-    VecMonitor,
     VecNormalize,
 )
 
@@ -38,14 +35,6 @@ CASES = [
     ("SeqCopy-v0", {"framing": "many_to_one", "length": 4}),
 ]
 SIZES = {"n_steps": 10, "batch_size": 20, "n_epochs": 1, "device": "cpu", "seed": 0}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def without_time(infos):
@@ -144,27 +133,6 @@ def test_the_monitor_beneath_a_normaliser_counts_what_was_paid():
     venv = VecNormalize(make_sb3_env(ID, 3, seed=0), norm_obs=False, gamma=0.0, clip_reward=0.01)
     oracle = Oracle(venv.get_attr("problem")[0])
     assert evaluate_policy(oracle, venv, n_eval_episodes=6) == (pytest.approx(1), pytest.approx(0))
-
-
-def test_a_monitor_writes_a_file(tmp_path):
-    bare = make_sb3_env(ID, 2, seed=0, monitor=False)
-    venv = VecMonitor(bare, str(tmp_path / "m"), info_keywords=("is_success",))
-    evaluate_policy(Oracle(bare.get_attr("problem")[0]), venv, n_eval_episodes=4)
-    venv.close()
-    _, names, *rows = (tmp_path / "m.monitor.csv").read_text().splitlines()
-    assert names == "r,l,t,is_success"
-    assert len(rows) == 4
-    for row in rows:
-        episode_return, length, _, success = row.split(",")
-        assert (float(episode_return), length, success) == (1, "10", "True")
-
-
-def test_an_answer_that_is_nan_is_named_before_it_is_judged():
-    venv = VecCheckNan(make_sb3_env("SeqNext-v0", 2, seed=0), raise_exception=True)
-    venv.reset()
-    with pytest.raises(ValueError, match="found nan in actions"):
-        venv.step(np.full((2, 1), np.nan, np.float32))
-    assert venv.step(np.zeros((2, 1), np.float32))[0].shape == (2, 1)
 
 
 def test_evaluation_stops_training_and_keeps_the_best(tmp_path):

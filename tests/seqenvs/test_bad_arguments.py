@@ -1,0 +1,335 @@
+"""Bad arguments of problems, environments and data sets are refused with an error that names them.
+
+An error says: NAME must be ..., got VALUE.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import re
+
+import gymnasium
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqenvs import SequenceEnv, SequenceVectorEnv, batches, register
+from seqenvs.problem import Problem, Symbols, Values
+from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
+from seqenvs.testing import check_problem
+from seqenvs.validation import check_choice, check_int
+from tests.refused import refused
+
+MANY = "many_to_one"
+HUGE = 10**30
+# What a person or a configuration file might pass.
+ANYTHING = [
+    *(*range(-1, 9), HUGE, 0.5, 1e9, None, True, False, "3", "", (3, 6), (1, 4), [3, 5], (5, 2)),
+    *(MANY, "one_to_one", "many_to_many", "in_order", "random", "value", "index", {}, slice(3)),
+    *(np.int8(4), np.float32(0.5), np.bool_(True), np.str_(MANY), np.arange(2)),
+]
+
+
+def assert_sound(problem):
+    check_problem(problem, episodes=8)
+    bounds = problem.bounds()
+    assert 0 <= bounds.chance <= bounds.memoryless <= bounds.clock <= bounds.optimum == 1
+
+
+# Constructors of problems
+
+
+@pytest.mark.parametrize(
+    ("kind", "others", "name", "values", "allowed"),
+    [
+        (Echo, {}, "length", ["10", 10.0, (5,), 0, None, True, (4, 9.0)], "an int at least 1, or"),
+        (Echo, {}, "length", [(9, 3), HUGE], ""),
+        (Echo, {}, "lag", [10, -1, True, "1", None], "an int in 0 .. 9"),
+        (Echo, {"length": (4, 10)}, "lag", [4, HUGE], "an int in 0 .. 3"),
+        (Echo, {}, "num_symbols", [1, 2.0, HUGE], "an int in 2 .. "),
+        (Echo, {}, "framing", ["many-to-one", "many_to_many", 1, None], "'many_to_one'"),
+        (Echo, {}, "position", [3], "framing='many_to_one'"),
+        (Echo, {"framing": MANY}, "position", [10, -1, "3"], "an int in 0 .. 9"),
+        (Copy, {}, "output_length", [0, 6, "all"], "an int in 1 .. 5"),
+        (Copy, {"start": 2}, "output_length", [4], "an int in 1 .. 3"),
+        (Copy, {"length": (2, 5), "framing": MANY}, "output_length", [None], "length is a range"),
+        (Copy, {}, "start", [5, -1, 1.0], "an int in 0 .. 4"),
+        (Copy, {}, "reverse", [1, "True", None], "False, True"),
+        (Copy, {"framing": "one_to_one"}, "reverse", [True], "before the last input"),
+        (Recall, {}, "length", [2, (3, 9)], ""),
+        (Recall, {}, "num_values", [1], "an int in 2 .. "),
+        (Recall, {}, "middle", ["random", "sorted"], ""),
+        (Recall, {}, "overlap", [0], "False, True"),
+        (Classify, {}, "length", [(5, 9), 0], ""),
+        (Classify, {}, "threshold", [1.5, 0, float("nan"), "0.5", np.complex64(1)], "between 0"),
+        (NextValue, {}, "length", [1, (5, 9)], ""),
+        (NextValue, {"framing": MANY, "window": 2}, "length", [(2, 9), (5, 5000)], ""),
+        (NextValue, {"framing": MANY}, "window", [10, 0, 3.0], "in 1 .. 9"),
+        (NextValue, {"framing": MANY, "length": (5, 9)}, "window", [1, 5], "in 2 .. 4"),
+        (NextValue, {}, "answer", ["Index", 0], "'index'"),
+        (Symbols, {}, "n", [0, 1.0, True], "an int at least 1"),
+        (Values, {}, "features", [0, "1"], "an int at least 1"),
+        (Values, {}, "low", [float("nan"), "0", None], "a finite number"),
+        (Values, {}, "high", [float("inf"), 10**400, True, 1j], "a finite number"),
+    ],
+)
+def test_constructors_refuse_bad_values(kind, others, name, values, allowed):
+    for value in values:
+        with refused(name, value, allowed):
+            kind(**{**others, name: value})
+
+
+@pytest.mark.parametrize("ends", [(1, 0), (0, 1e39), (-2e38, 2e38), (1e8, 1e8 + 1), (0, 1e-50)])
+def test_values_fit_float32_with_room_for_the_blank(ends):
+    with pytest.raises(ValueError, match=r"^low (and high must be numbers|must be at most)"):
+        Values(*ends)
+
+
+@given(data=st.data())
+def test_any_keywords_make_a_sound_problem_or_an_error_that_names_one(data):
+    kind = data.draw(st.sampled_from([Echo, Copy, Recall, Classify, NextValue]))
+    taken = inspect.signature(kind).parameters
+    names = data.draw(st.lists(st.sampled_from(sorted(taken)), unique=True))
+    keywords = {name: data.draw(st.sampled_from(ANYTHING), name) for name in names}
+    try:
+        problem = kind(**keywords)
+    except (TypeError, ValueError) as error:
+        name, _, said = str(error).partition(" must ")
+        got = keywords.get(name, taken[name].default)  # fails where no argument is named
+        if f"got {got!r}" not in said:
+            raise
+    else:
+        assert_sound(problem)
+
+
+@given(data=st.data())
+def test_any_arrays_make_a_sound_problem_or_an_error_that_names_one(data):
+    size, steps = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    shape = (size, steps, *data.draw(st.sampled_from([(), (1,), (3,)])))
+    inputs = data.draw(st.sampled_from([1, 0.25])) * rng.integers(-1, 4, shape).clip(0)
+    sums = inputs.reshape(size, steps, -1).cumsum(axis=1).sum(axis=2)
+    answers = [sums, sums[:, -1], np.stack([sums, 2 * sums], axis=2), rng.integers(0, 2, size)]
+    due = [None, rng.random((size, steps)) < 0.8]
+    keywords = {
+        "X": data.draw(st.sampled_from([inputs, inputs.astype(int)])),
+        "y": data.draw(st.sampled_from(answers)),
+        "mask": data.draw(st.sampled_from(due)),
+        "lengths": data.draw(st.sampled_from([None, rng.integers(1, steps + 1, size)])),
+    }
+    if data.draw(st.booleans()):
+        keywords[data.draw(st.sampled_from([*keywords]))] = data.draw(st.sampled_from(ANYTHING))
+    try:
+        problem = Recorded(**keywords)
+    except (TypeError, ValueError) as error:
+        if not re.match(r"(X|y|mask|lengths|y and mask) must ", str(error)):
+            raise
+    else:
+        assert_sound(problem)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("X", [[1, 2], [3]], "X must be an array, got rows of different lengths"),
+        ("X", [["a", "b"]], "X must be a non-empty array of numbers, .*got shape .1, 2., dtype"),
+        ("X", [1, 2], r"X must be a non-empty array of numbers, .*got shape \(2,\)"),
+        ("X", [[1.0, float("nan")]], r"X must be finite .*, got nan at \(0, 1\)"),
+        ("X", [[1e300, 1.0]], r"X must be finite .*, got 1e\+300 at \(0, 0\)"),
+        ("X", [[5, 3, -2], [1, 1, 4]], r"X must be integers in 0 .*, got -2 at \(0, 2\)"),
+        ("X", np.zeros((2, 3, 2), int), "X must be floats where a step has several features, got"),
+        ("y", [True, False], "y must be an array of integers or floats, got dtype bool"),
+        ("y", [5], r"y must have the shape \(2,\), .*, got \(1,\)"),
+        ("y", [5, -1], r"y must be integers in 0 .*, got -1 at \(1,\)"),
+        ("y", [1.0, float("nan")], r"y must be finite .*, got nan at \(1,\)"),
+        ("mask", [[1, 1, 1], [0, 0, 1]], r"mask must be .* bool of shape \(2, 3\), got .* int64"),
+        ("mask", np.ones((3, 2), bool), r"mask must be .* bool of shape \(2, 3\), got shape"),
+        (
+            "mask",
+            [[True] * 3, [True, True, False]],
+            "mask must .* in every sample, got .* sample 1",
+        ),
+        ("lengths", [0, 3], r"lengths must be in 1 \.\. 3, got \[0, 3\]"),
+        ("lengths", [1.0, 2.0], r"lengths must be 2 integers, got \[1.0, 2.0\]"),
+        ("tolerance", 0.1, "tolerance must be None where y is integers, got 0.1"),
+        ("X", [[5, 3, 2]] * 2, "samples 0 and 1 have the same inputs up to time step 2"),
+    ],
+)
+def test_recorded_refuses_arrays_that_make_no_problem(name, value, message):
+    with pytest.raises((TypeError, ValueError), match=f"^.*{message}"):
+        Recorded(**{"X": [[5, 3, 2], [1, 1, 4]], "y": [5, 1], name: value})
+
+
+@pytest.mark.parametrize("tolerance", [0, -1.0, float("nan"), True, "0.1", 1j])
+def test_recorded_refuses_a_bad_tolerance(tolerance):
+    with refused("tolerance", tolerance, "a number above 0"):
+        Recorded([[0.5, 0.25], [1.0, 0.0]], [0.5, 1.0], tolerance=tolerance)
+
+
+class Framing(str, enum.Enum):
+    MANY = MANY
+
+
+@pytest.mark.parametrize("framing", [np.str_(MANY), Framing.MANY])
+def test_choices_may_be_numpy_values_and_members_of_an_enumeration(framing):
+    for problem in (Echo(framing=framing), NextValue(framing=framing, window=3)):
+        assert type(problem.framing) is str
+        assert problem.framing == MANY
+    assert Copy(reverse=np.True_).reverse is True
+    assert SequenceEnv(
+        Echo, encoding=np.str_("index")
+    ).observation_space == gymnasium.spaces.Discrete(11)
+    assert check_choice("kind", np.int8(3), (False, 3)) == 3
+    for value in (0, 1, "3", np.array("index"), b"index", np.True_):
+        with refused("kind", value, "one of False, 3, 'index', None"):
+            check_choice("kind", value, (False, 3, "index", None))
+
+
+@pytest.mark.parametrize("number", [np.int8, np.uint8, np.int64])
+def test_small_numpy_integers_count_as_integers_and_never_overflow(number):
+    assert type(check_int("lag", number(3), 0, 3)) is int
+    for kind, keywords in (
+        (Echo, {"lag": 3, "length": 9}),
+        (Copy, {"length": 120, "start": 3, "output_length": 110}),
+        (Recall, {"length": 120, "num_values": 100}),
+        (NextValue, {"framing": MANY, "length": 100, "window": 3}),
+    ):
+        small = kind(**{name: v if v == MANY else number(v) for name, v in keywords.items()})
+        plain = kind(**keywords)
+        assert small.bounds() == plain.bounds()
+        pairs = (problem.batch(np.random.default_rng(0), 9) for problem in (small, plain))
+        for one, other in zip(*pairs, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+# Arguments of environments and data sets
+
+OWN = {
+    "encoding": ["onehot", 1, None],
+    "render_mode": ["rgb", True],
+    "extras": ["time_step", 3, np.array(3)],
+    "stack_size": [0, 1.5, True],
+    "autoreset_mode": ["next_step", None, 1],
+    "num_envs": [0, "2", 2.0, True],
+    "batch_size": [0, "2", None],
+    "seed": [-1, 1.0, "0", True],
+}
+MAKERS = {
+    "SequenceEnv": SequenceEnv,
+    "SequenceVectorEnv": SequenceVectorEnv,
+    "batches": lambda problem, **keywords: batches(problem, **{"batch_size": 2, **keywords}),
+    "make": lambda _, **keywords: gymnasium.make("SeqEcho-v0", **keywords),
+    "make_vec": lambda _, **keywords: gymnasium.make_vec("SeqEcho-v0", **keywords),
+    "sync make_vec": lambda _, **keywords: gymnasium.make_vec(
+        "SeqEcho-v0", vectorization_mode="sync", **keywords
+    ),
+}
+SIGNATURES = {"make": SequenceEnv, "make_vec": SequenceVectorEnv, "batches": batches}
+makers = pytest.mark.parametrize("maker", MAKERS)
+
+
+@makers
+def test_every_maker_refuses_bad_values_by_name(maker):
+    make = MAKERS[maker]
+    taken = inspect.signature(SIGNATURES.get(maker, MAKERS[maker])).parameters
+    for name in (*taken, "lag"):
+        if maker == "make" and name == "render_mode":
+            continue  # which Gymnasium checks first
+        for value in [10, "1"] if name == "lag" else OWN.get(name, []):
+            with refused(name, value):
+                make(Echo, **{name: value})
+
+
+@makers
+def test_every_maker_refuses_an_unknown_keyword_with_those_that_are_known(maker):
+    for wrong, meant in (("lga", "lag"), ("encodng", "encoding"), ("zzz", None)):
+        hint = re.escape(f" (did you mean {meant!r}?)" if meant else "; known here are length, lag")
+        with pytest.raises(TypeError, match=f"got an unexpected keyword argument {wrong!r}{hint}"):
+            MAKERS[maker](Echo, **{wrong: 3})
+    if maker[0] == "S":
+        own = inspect.signature(MAKERS[maker]).parameters.values()
+        with pytest.raises(TypeError, match="; known here are ") as caught:
+            MAKERS[maker](Plain, zzz=3)
+        known = str(caught.value).partition("; known here are ")[2].split(", ")
+        assert {"problem", *known} == {p.name for p in own if p.kind != p.VAR_KEYWORD}
+
+
+class Plain(Problem):
+    """A problem without parameters."""
+
+    input_spec, action_space, num_inputs = Symbols(2), Echo(num_symbols=2).action_space, (3, 3)
+
+    def draw(self, rng, num_inputs):
+        return rng.integers(0, 2, (3, len(num_inputs)))
+
+    def answer(self, inputs, lengths):
+        return inputs, np.arange(len(inputs))[:, None] < lengths
+
+
+def test_a_class_that_passes_its_keywords_on_takes_them():
+    class Louder(Echo):
+        def __init__(self, volume=1, **others):
+            super().__init__(**others)
+            self.volume = volume
+
+    problem = SequenceEnv(Louder, volume=2, lag=3).problem
+    assert (problem.volume, problem.lag) == (2, 3)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'lga'"):
+        SequenceEnv(Louder, lga=3)
+    with pytest.raises(TypeError, match=r"^'lag' can't be given beside"):
+        SequenceEnv(Echo(), lag=3)
+
+
+@pytest.mark.parametrize("maker", ["SequenceEnv", "SequenceVectorEnv", "batches"])
+def test_what_is_no_problem_is_refused(maker):
+    for problem in (
+        *("no_such_module:Echo", "seqenvs.no_such_module:Echo", "seqenvs.problems:Nope"),
+        *("seqenvs.problems:", ":Echo", 3, None, int, [Echo], SequenceEnv),
+    ):
+        with refused("problem", problem):
+            MAKERS[maker](problem)
+
+
+def test_a_wrong_id_is_refused_with_the_near_ones():
+    with refused("problem", "SeqEcho-v0", "'module:Class'"):
+        SequenceEnv("SeqEcho-v0")
+    with pytest.raises(gymnasium.error.NameNotFound, match=r"`SeqEko`.*Did you mean: `SeqEcho`"):
+        batches("SeqEko-v0", 2)
+    with pytest.raises(gymnasium.error.VersionNotFound, match="`v7`"):
+        batches("SeqEcho-v7", 2)
+    with refused("problem", "CartPole-v1", "seqenvs.register"):
+        batches("CartPole-v1", 2)
+
+
+@pytest.mark.parametrize("problem", ["parity", "parity:", ":Parity", "a:b:c", Plain, Plain(), None])
+def test_what_names_no_class_is_not_registered(problem):
+    with refused("problem", problem, "'module:Class'"):
+        register("TestBadInput-v0", problem)
+    assert "TestBadInput-v0" not in gymnasium.registry
+
+
+def test_a_module_is_imported_when_its_problem_is_made(tmp_path, monkeypatch):
+    register("TestBadInput-v0", "a_module_that_is_not_there:Mine")
+    try:
+        with refused("problem", "a_module_that_is_not_there:Mine", "there is no module"):
+            gymnasium.make("TestBadInput-v0")
+    finally:
+        del gymnasium.registry["TestBadInput-v0"]
+    (tmp_path / "needs_more.py").write_text("import a_module_that_is_not_there\n")
+    monkeypatch.syspath_prepend(tmp_path)  # an import that fails inside a module is not hidden
+    with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_there"):
+        SequenceEnv("needs_more:Mine")
+
+
+def test_make_vec_accepts_the_render_modes_that_make_accepts():
+    both = [
+        gymnasium.make_vec("SeqEcho-v0", 1, mode, render_mode="rgb_array_list")
+        for mode in ("vector_entry_point", "sync")
+    ]
+    for env in both:
+        env.reset(seed=3)
+        env.step(np.array([1]))
+    pictures, wanted = (env.render() for env in both)
+    np.testing.assert_array_equal(pictures, wanted)

@@ -1,0 +1,355 @@
+"""Bad calls of an environment are refused with an error that names the argument.
+
+An error says: NAME must be ..., got VALUE. After a refused call the environment continues exactly
+as a twin that never got the call.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+import numpy as np
+import pytest
+from gymnasium.error import ResetNeeded
+from gymnasium.utils.env_checker import data_equivalence
+from gymnasium.vector import AutoresetMode
+
+from seqenvs import SequenceEnv, SequenceVectorEnv
+from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
+from tests.refused import refused
+
+MANY = "many_to_one"
+HUGE = 10**30
+MODES = [mode.value for mode in AutoresetMode]
+ENV, VECTOR = partial(SequenceEnv, Echo), partial(SequenceVectorEnv, Echo)
+VECTORS = {
+    "Discrete": partial(VECTOR, 3),
+    "MultiDiscrete": partial(SequenceVectorEnv, Copy, 3, framing=MANY),
+    "Box": partial(SequenceVectorEnv, NextValue, 3),
+    "variable length": partial(VECTOR, 3, length=(3, 9)),
+}
+SINGLES = {
+    "Discrete": ENV,
+    "MultiDiscrete": partial(SequenceEnv, Copy, framing=MANY),
+    "Box": partial(SequenceEnv, NextValue),
+}
+
+
+def follow(env):
+    """Everything that the rest of this episode and the next ones return."""
+    env.action_space.seed(8)
+    seen = []
+    for _ in range(3 * env.problem.num_steps[1]):
+        seen.append(env.step(env.action_space.sample()))
+        ended = seen[-1][2]
+        if env.spec is None and isinstance(env, SequenceEnv) and ended:
+            seen.append(env.reset())
+        elif env.metadata.get("autoreset_mode") == AutoresetMode.DISABLED and ended.any():
+            seen.append(env.reset(options={"reset_mask": ended.copy()}))
+    return [*seen, env.reset()]
+
+
+class Twins:
+    """An environment to disturb, and another one like it."""
+
+    def __init__(self, make, steps=2):
+        self.env, self.other = make(), make()
+        for env in (self.env, self.other):
+            env.reset(seed=7)
+            env.action_space.seed(7)
+            for _ in range(steps):
+                env.step(env.action_space.sample())
+
+    def are_alike(self):
+        assert data_equivalence(follow(self.env), follow(self.other), exact=True)
+
+
+modes = pytest.mark.parametrize("mode", MODES)
+
+
+def test_twins_notice_a_single_step():
+    twins = Twins(ENV)
+    twins.env.step(3)
+    with pytest.raises(AssertionError):
+        twins.are_alike()
+
+
+BAD_ACTIONS = {
+    "Discrete": [None, "3", {}, -1, 10, 1 << 62, 3.0, [3], np.array([3]), np.float32(3), np.True_],
+    "MultiDiscrete": [
+        *(None, 3, [1] * 4, [[1] * 5], [1, 2, 3, 4, 10], [-1] * 5, [1.0] * 5, ["1"] * 5),
+        *([1, [2], 3, 4, 5], [1 << 70] * 5),
+    ],
+    "Box": [
+        *(None, 0.5, [], [0.5, 0.5], [[0.5]], [1.01], [-0.01], [float("nan")], [True], ["0.5"]),
+        *([0.5j], [[0.1], [0.2, 0.3]]),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", SINGLES)
+def test_a_bad_action_is_refused(kind):
+    twins = Twins(SINGLES[kind])
+    for action in BAD_ACTIONS[kind]:
+        with refused("action", action):
+            twins.env.step(action)
+    twins.are_alike()
+
+
+@modes
+@pytest.mark.parametrize("kind", VECTORS)
+def test_bad_actions_of_a_vector_environment_are_refused(kind, mode):
+    twins = Twins(partial(VECTORS[kind], autoreset_mode=mode))
+    for step, lead in ((twins.env.step, ()), (twins.env.step_block, (1,))):
+        good = np.zeros(lead + twins.env.action_space.shape, twins.env.action_space.dtype)
+        bad = [None, "abc", {}, [[1, 2], [3]], good[:0], good[..., None], good[0], 0]
+        bad += [good.astype(dtype) for dtype in ("bool", "complex128", "U3", "O")]
+        bad += [good + x for x in ((1.5, -0.5, np.nan) if kind == "Box" else (0.5,))]
+        for actions in bad:
+            with pytest.raises((TypeError, ValueError), match=r"(?s)^actions must .*, got "):
+                step(actions)
+    twins.are_alike()
+
+
+def test_a_box_of_unlike_components_says_what_each_may_be():
+    unlike = Recorded([[0, 1], [1, 0]], [[[0.0, 10], [1, 20]], [[0.5, 15], [0.5, 15]]])
+    env, vector = SequenceEnv(unlike), SequenceVectorEnv(unlike, 2)
+    env.reset(seed=0)
+    vector.reset(seed=0)
+    with refused("action", [5.0, 15.0], "[ 0. 10.] .. [ 1. 20.]"):
+        env.step([5.0, 15.0])
+    with pytest.raises(ValueError, match=re.escape("in [ 0. 10.] .. [ 1. 20.], got 5.0 at (1, 0)")):
+        vector.step(np.array([[0.5, 15.0], [5.0, 15.0]]))
+
+
+@modes
+@pytest.mark.parametrize("wrong", [-1, 10, 1 << 40, -(1 << 63)])
+@pytest.mark.parametrize("kind", ["Discrete", "MultiDiscrete"])
+def test_an_integer_out_of_range_is_simply_wrong_in_the_vector_environment(kind, wrong, mode):
+    env, other = (VECTORS[kind](autoreset_mode=mode) for _ in range(2))
+    for e in (env, other):
+        e.reset(seed=3)
+    for _ in range(env.problem.num_steps[1]):
+        result = env.step(np.full(env.action_space.shape, wrong))
+        np.testing.assert_array_equal(result[0], other.step(other.action_space.sample())[0])
+        assert not result[1].any()
+    assert result[2].all()
+    assert not result[4].get("final_info", result[4])["is_success"].any()
+
+
+@pytest.mark.parametrize("kind", SINGLES)
+def test_a_step_before_reset_or_after_the_end_asks_for_reset(kind):
+    env, other = SINGLES[kind](render_mode="ansi"), SINGLES[kind](render_mode="ansi")
+    action = env.action_space.sample()
+    for call in (env.render, partial(env.step, action), partial(env.step, action)):
+        with pytest.raises(ResetNeeded, match=r"call reset\(\) before"):
+            call()
+    for e in (env, other):
+        e.reset(seed=0)
+        while not e.step(action)[2]:
+            pass
+    for _ in range(2):
+        with pytest.raises(ResetNeeded, match=r"call reset\(\) before step\(\)"):
+            env.step(action)
+    env.reset()
+    other.reset()
+    assert data_equivalence(follow(env), follow(other), exact=True)
+
+
+def moves(env):
+    """Every call that needs an episode under way in every sub-environment."""
+    actions = env.action_space.sample()
+    return (
+        partial(env.step, actions),
+        partial(env.step_block, actions[None]),
+        partial(env.observe_block, 1),
+    )
+
+
+@modes
+@pytest.mark.parametrize("kind", VECTORS)
+def test_a_vector_environment_asks_for_reset(kind, mode):
+    make = partial(VECTORS[kind], autoreset_mode=mode, render_mode="ansi")
+    twins = Twins(make)
+    fresh = make()
+    for call in (*moves(fresh), fresh.render):
+        with pytest.raises(ResetNeeded, match=r"call reset\(\)"):
+            call()
+    if mode != "Disabled":
+        return
+    with pytest.raises(ResetNeeded, match=r"reset_mask.*call reset\(\) first"):
+        fresh.reset(options={"reset_mask": np.array([True, False, True])})
+    ended = np.zeros(3, bool)
+    while not ended.any():
+        for e in (twins.env, twins.other):
+            ended = e.step(e.action_space.sample())[2]
+    first = int(np.flatnonzero(ended)[0])
+    for call in moves(twins.env):
+        with pytest.raises(ResetNeeded, match=rf"environments \[{first}.*reset_mask"):
+            call()
+    for e in (twins.env, twins.other):
+        e.reset(options={"reset_mask": ended.copy()})
+    twins.are_alike()
+
+
+# Blocks
+
+
+@modes
+def test_a_bad_number_of_steps_is_refused(mode):
+    twins = Twins(partial(VECTORS["Discrete"], autoreset_mode=mode))
+    for steps in (0, -1, 1.0, "3", None, True, [2]):
+        with refused("steps", steps):
+            twins.env.observe_block(steps)
+    twins.are_alike()
+
+
+@pytest.mark.parametrize("kind", VECTORS)
+def test_a_block_may_not_cross_an_end_where_autoreset_is_disabled(kind):
+    twins, ends = (Twins(partial(VECTORS[kind], autoreset_mode="Disabled"), 1) for _ in range(2))
+    left = 1
+    while not ends.env.step(ends.env.action_space.sample())[2].any():
+        left += 1
+    allowed = rf"must be at most {left} steps here, got {left + 1}.* end of an episode"
+    with pytest.raises(ValueError, match=f"^steps {allowed}"):
+        twins.env.observe_block(left + 1)
+    with pytest.raises(ValueError, match=f"^actions {allowed}"):
+        twins.env.step_block(np.stack([ends.env.action_space.sample()] * (left + 1)))
+    assert len(twins.env.observe_block(left)) == left
+    twins.are_alike()
+
+
+def test_replaced_episodes_do_not_limit_a_block():
+    twins = Twins(partial(VECTOR, 2, autoreset_mode="Disabled"), steps=3)  # of ten
+    for env in (twins.env, twins.other):
+        env.reset(options={"reset_mask": np.array([True, False])})
+        env.step(np.array([1, 2]))
+        env.reset(options={"reset_mask": np.array([False, True])})
+    actions = np.zeros((9, 2), int)  # as many steps as the first sub-environment has left
+    shown = twins.env.observe_block(9)
+    block = twins.env.step_block(actions)
+    steps = [twins.other.step(row) for row in actions]
+    np.testing.assert_array_equal(shown[1:], [step[0] for step in steps[:-1]])
+    for k in range(4):
+        np.testing.assert_array_equal(block[k], [step[k] for step in steps])
+
+
+# Options of reset
+
+WIDE = Recorded(np.arange(12, dtype=float).reshape(2, 3, 2) % 7, [0, 1])  # two features a step
+REALS = "a sequence of numbers in [0.0, 1.0]"
+BAD_INPUTS = [
+    (Echo(), [[1] * 9, [1] * 11, [], [10] * 10, [*[1] * 9, 10]], "must have 10 time steps"),
+    (Echo(length=(4, 6)), [[1] * 3, [1] * 7], "must have 4 to 6 time steps"),
+    (Echo(), [[*[1] * 9, 11], [*[1] * 5, 10, *[1] * 4], [-1] * 10, [HUGE] * 10], "in 0 .. 9"),
+    (Echo(), [[1.0] * 10, ["1"] * 10, "1234567890", [True] * 10, [None] * 10], "integers in 0"),
+    (Echo(), [5, np.array(5), [1, [2]], [[]], {1: 2}, set(range(10)), [1j] * 10], "integers in 0"),
+    (Recall(), [[1, 0, 1, 2]], "begin with one of [3, 4]"),
+    (Recall(), [[3, 1, 1, 2]], "go on with [0, 1, 2]"),
+    (Recall(framing=MANY, middle="random"), [[3, 0, 4, 0]], "in 0 .. 2"),
+    (Classify(), [[0.5] * 9, [*[0.5] * 9, -1.0]], "must have 10 time steps"),
+    (Classify(), [[*[0.5] * 9, float("nan")], [1e300] * 10, [*[0.5] * 9, 1.01]], REALS),
+    (Classify(), [[*[0.5] * 5, -1.0, *[0.5] * 4], ["0.5"] * 10, [0.5j] * 10, 0.5], REALS),
+    (NextValue(), [[0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]], "contiguous"),
+    (NextValue(framing=MANY), [[0.45, 0.55, 0.65], [0.7, 0.8, 0.9]], "contiguous"),
+    (Recorded([[5, 3, 2], [1, 1, 4]], [5, 1]), [[5, 3, 4]], "one of the recorded samples"),
+    (WIDE, [[0.5] * 3, [[0.5] * 3] * 3, [[0.5, 6.5]] * 3, [[0.5], [0.5, 0.5]]], "of 2 numbers"),
+]
+
+
+@pytest.mark.parametrize(("problem", "bad", "allowed"), BAD_INPUTS)
+@pytest.mark.parametrize("mode", ["single", *MODES])
+def test_inputs_that_cannot_be_shown_are_refused(problem, bad, allowed, mode):
+    make = partial(SequenceVectorEnv, problem, 3, autoreset_mode=mode)
+    twins = Twins(partial(SequenceEnv, problem) if mode == "single" else make, steps=1)
+    good = problem.batch(np.random.default_rng(0), 1)
+    good = good.inputs[: good.lengths[0] - int(problem.delay(good.lengths[0])), 0]
+    for inputs in bad:
+        flat = isinstance(inputs, list) and len(inputs) > 3 and np.ndim(inputs[0]) == 0
+        tried = [(inputs, allowed if mode == "single" else "")]
+        tried += [([good, inputs, good], allowed)] if flat and mode != "single" else []
+        for one, said in tried:
+            for seed in (None, 5):  # a seed must not begin a new list of episodes either
+                message = rf"(?s)^inputs (?=.*{re.escape(said)}).*must .*, got "
+                with pytest.raises((TypeError, ValueError), match=message):
+                    twins.env.reset(seed=seed, options={"inputs": one})
+    twins.are_alike()
+
+
+@modes
+def test_inputs_for_three_sub_environments_nested_or_counted_wrongly_are_refused(mode):
+    twins = Twins(partial(VECTORS["Discrete"], autoreset_mode=mode))
+    ten = [1] * 10
+    for inputs in (
+        *([ten] * 2, [ten] * 4, [ten], np.ones((10, 3), int), [ten, [1] * 9, ten], [ten, 3, ten]),
+        *([ten, None, ten], [[], [], []], [[[1], [2, 3]], [1], [2]], [[ten]] * 3),
+        *(np.ones((3, 10, 1), int), ["1111111111"] * 3),
+    ):
+        with pytest.raises((TypeError, ValueError), match=r"^inputs must .*, got "):
+            twins.env.reset(options={"inputs": inputs})
+    twins.are_alike()
+
+
+def test_trailing_blanks_are_not_counted():
+    env, twin = ENV(encoding="index"), ENV(encoding="index")
+    for blanks in range(3):
+        inputs = [*range(10), *[10] * blanks]
+        assert env.reset(options={"inputs": inputs}) == twin.reset(options={"inputs": range(10)})
+        assert [env.step(0) for _ in range(10)] == [twin.step(0) for _ in range(10)]
+
+
+def test_recorded_plays_its_own_samples_however_they_are_written():
+    x = np.array([[0.1, 0.3, 0.2], [0.3, 0.1, 0.1]])
+    env = SequenceEnv(Recorded(x, [0, 1]))
+    for row in (x[0], x[0].tolist(), x[0].astype(np.float32), x[0].astype(np.float32).tolist()):
+        first, _ = env.reset(seed=0, options={"inputs": row})
+        np.testing.assert_array_equal(first, np.float32([0.1]))
+
+
+@pytest.mark.parametrize("make", [ENV, partial(VECTOR, 3)], ids=["single", "vector"])
+def test_unknown_options_are_refused(make):
+    twins = Twins(make)
+    for options in ({"input": [1] * 10}, {"inputs": [1] * 10, "low": 3}, {3: 4}, 5, [], "inputs"):
+        message = f"options must be a dict or None, got {options!r}"
+        if isinstance(options, dict):
+            message = f"unknown option {[*options][-1]!r}; reset's options are inputs"
+        for seed in (None, 5):
+            with pytest.raises((TypeError, ValueError), match=f"^{re.escape(message)}"):
+                twins.env.reset(seed=seed, options=options)
+    twins.are_alike()
+
+
+@pytest.mark.parametrize("kind", VECTORS)
+def test_a_bad_reset_mask_is_refused(kind):
+    twins = Twins(partial(VECTORS[kind], autoreset_mode="Disabled"))
+    for mask in (
+        *([True, False, True], np.array([1, 0, 1]), np.ones(3, object), True, "all"),
+        *(np.ones(2, bool), np.ones((3, 1), bool), np.array(True), np.zeros(3, bool)),
+    ):
+        message = r"^reset_mask must be a bool array of shape \(3,\).*, got "
+        with pytest.raises((TypeError, ValueError), match=message):
+            twins.env.reset(options={"reset_mask": mask})
+    for keywords in ({"seed": 5}, {"inputs": [1] * 10}):
+        seed, inputs = keywords.get("seed"), keywords.get("inputs")
+        options = {"reset_mask": np.array([True, False, True]), "inputs": inputs}
+        with pytest.raises(ValueError, match=r"can't be given .*with seed or inputs"):
+            twins.env.reset(seed=seed, options=options)
+    twins.are_alike()
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_a_reset_mask_needs_autoreset_to_be_disabled(mode):
+    twins = Twins(partial(VECTORS["Discrete"], autoreset_mode=mode))
+    with pytest.raises(ValueError, match=f"reset_mask needs autoreset_mode='Disabled'.*'{mode}'"):
+        twins.env.reset(options={"reset_mask": np.ones(3, bool)})
+    twins.are_alike()
+
+
+@pytest.mark.parametrize("make", [ENV, partial(VECTOR, 3)], ids=["single", "vector"])
+def test_a_bad_seed_of_reset_is_refused(make):
+    twins = Twins(make)
+    for seed in (-1, 1.0, "0", True, [1, 2, 3], (1, 2, 3), np.arange(3), []):
+        with refused("seed", seed):
+            twins.env.reset(seed=seed)
+    twins.are_alike()
