@@ -13,7 +13,16 @@ import numpy as np
 
 from agents.config import Settings, make_options
 from agents.experiments import RESULTS, SEEDS, find_or_run, made_with
-from agents.presets import preset_settings
+from agents.presets import (
+    AS_SHOWN,
+    END,
+    FIRST_2,
+    LAG_4,
+    OF_FIVE,
+    PRESENT,
+    WIDE,
+    preset_settings,
+)
 from agents.suites import agent_spec
 from seqenvs import Bounds, batches
 from seqenvs.arguments import UsageError
@@ -107,7 +116,7 @@ class Row:
 
 
 class OneSequence:
-    """An agent that learns one sequence by heart: an LSTM that is shown the same one every time.
+    """An agent that learns one sequence by heart: an LSTM that sees the same one every time.
 
     Args:
         **options: The options of the reference agent ``lstm``.
@@ -176,58 +185,52 @@ CHECKS: dict[str, tuple[Callable[[Row], bool], str]] = {
     ),
 }
 
-FIVE = "5 Examples of Simple Sequence Prediction Problems for LSTMs"
-INTEGERS = "How to Learn to Echo Random Integers with LSTMs in Keras"
-SUBSEQUENCES = "How to Use an Encoder-Decoder LSTM to Echo Sequences of Random Integers"
-BOTH_WAYS = "How to Develop a Bidirectional LSTM For Sequence Classification in Python with Keras"
-LINKS = {
-    FIVE: "sequence-prediction-problems-learning-lstm-recurrent-neural-networks/",
-    INTEGERS: "learn-echo-random-integers-long-short-term-memory-recurrent-neural-networks/",
-    SUBSEQUENCES: "how-to-use-an-encoder-decoder-lstm-to-echo-sequences-of-random-integers/",
-    BOTH_WAYS: "develop-bidirectional-lstm-sequence-classification-python-keras/",
+# tutorial: (its page, sections of our page)
+TUTORIALS = {
+    "5 Examples of Simple Sequence Prediction Problems for LSTMs": (
+        "sequence-prediction-problems-learning-lstm-recurrent-neural-networks/",
+        [
+            "1. Sequence learning problem",
+            "2. Value memorization",
+            "3. Echo random integer",
+            "4. Echo random subsequences",
+            "5. Sequence classification",
+        ],
+    ),
+    "How to Learn to Echo Random Integers with LSTMs in Keras": (
+        "learn-echo-random-integers-long-short-term-memory-recurrent-neural-networks/",
+        ["Follow-up: echo random integers"],
+    ),
+    "How to Use an Encoder-Decoder LSTM to Echo Sequences of Random Integers": (
+        "how-to-use-an-encoder-decoder-lstm-to-echo-sequences-of-random-integers/",
+        ["Follow-up: echo sequences"],
+    ),
+    "How to Develop a Bidirectional LSTM For Sequence Classification in Python with Keras": (
+        "develop-bidirectional-lstm-sequence-classification-python-keras/",
+        ["Follow-up: bidirectional LSTM"],
+    ),
 }
-SECTIONS = {  # and the tutorial that each is in
-    "1. Sequence learning problem": FIVE,
-    "2. Value memorization": FIVE,
-    "3. Echo random integer": FIVE,
-    "4. Echo random subsequences": FIVE,
-    "5. Sequence classification": FIVE,
-    "Follow-up: echo random integers": INTEGERS,
-    "Follow-up: echo sequences": SUBSEQUENCES,
-    "Follow-up: bidirectional LSTM": BOTH_WAYS,
-}
+SECTIONS = {name: title for title, (_, names) in TUTORIALS.items() for name in names}
 _NEXT, _RECALL, _ECHO, _COPY, _CLASSIFY, _INTEGERS, _SEQUENCES, _BOTH_WAYS = SECTIONS
 
 _N, _R, _E, _C, _S = (f"Seq{name}-v0" for name in ("Next", "Recall", "Echo", "Copy", "Classify"))
 
-END = {"framing": "many_to_one"}
-WIDE = {"num_symbols": 100}
-LAG_4 = {"lag": 4, "length": 14}
+NO_CONTEXT = {"lag": 1, "length": 25, **WIDE}
 FIFTH = {**END, "position": 4}
 PART = {"output_length": 2, "start": 1}
-FIRST_2 = {**WIDE, "output_length": 2}
-PRESENT = {"lag": 0, "length": 25, **WIDE}
-NO_CONTEXT = {"lag": 1, "length": 25, **WIDE}
-OF_FIVE = {"lag": 1, "length": 5, **WIDE, **END}
-AS_SHOWN = {**WIDE, "framing": "one_to_one"}
-
-
-SUM_20 = {
-    "options": {"hidden": 20, "forget_bias": 3.0, "learning_rate": 3e-3},
-    "target": 0.997,
-}
+SUM_20 = {"options": {"hidden": 20, "forget_bias": 3.0, "learning_rate": 3e-3}, "target": 0.997}
 MLP, LSTM, BOTH = ("mlp",), ("lstm",), ("lstm", "recurrent_ppo")
-SEQ2SEQ = ("encoder_decoder",)
+SEQ2SEQ, LSTMS = ("encoder_decoder",), ("lstm", "bilstm")
 
 # (section, claim, id, parameters, agents, expected, what differs from the preset)
 _ROWS: list[tuple[str, str, str, dict[str, Any], tuple[str, ...], str, dict[str, Any]]] = [
     (_NEXT, "Next value of a sequence: an MLP can", _N, {}, MLP, SOLVED, {}),
     (_NEXT, "Next value after a window: an MLP can", _N, END, MLP, SOLVED, {}),
     (_NEXT, "Next value: an LSTM can, too", _N, {}, BOTH, SOLVED, {}),
-    (_RECALL, "Recall, asked at each step: an MLP can't", _R, {}, MLP, MEMORYLESS, {}),
-    (_RECALL, "Recall, asked at each step: an LSTM can", _R, {}, BOTH, SOLVED, {}),
-    (_RECALL, "Recall, asked at the end: an MLP can't", _R, END, MLP, MEMORYLESS, {}),
-    (_RECALL, "Recall, asked at the end: an LSTM can", _R, END, BOTH, SOLVED, {}),
+    (_RECALL, "Recall at every step: an MLP can't", _R, {}, MLP, MEMORYLESS, {}),
+    (_RECALL, "Recall at every step: an LSTM can", _R, {}, BOTH, SOLVED, {}),
+    (_RECALL, "Recall at the end: an MLP can't", _R, END, MLP, MEMORYLESS, {}),
+    (_RECALL, "Recall at the end: an LSTM can", _R, END, BOTH, SOLVED, {}),
     (_ECHO, "Echo with lag 0: an MLP can", _E, {"lag": 0}, MLP, SOLVED, {}),
     (_ECHO, "Echo with lag 1: an MLP can't", _E, {}, MLP, MEMORYLESS, {}),
     (_ECHO, "Echo with lag 1: an LSTM can", _E, {}, BOTH, SOLVED, {}),
@@ -251,15 +254,7 @@ _ROWS: list[tuple[str, str, str, dict[str, Any], tuple[str, ...], str, dict[str,
     (_SEQUENCES, "5 in, 5 out as they come: LSTM of 20", _C, AS_SHOWN, LSTM, SOLVED, {}),
     (_SEQUENCES, "5 in, 5 out afterwards: 150 units each", _C, WIDE, SEQ2SEQ, SOLVED, {}),
     (_SEQUENCES, "5 in, 2 out: 150 units each", _C, FIRST_2, SEQ2SEQ, SOLVED, {}),
-    (
-        _BOTH_WAYS,
-        "Cumulative sum: 20 units, one way or both",
-        _S,
-        {},
-        ("lstm", "bilstm"),
-        SOLVED,
-        SUM_20,
-    ),
+    (_BOTH_WAYS, "Cumulative sum: 20 units, one way or both", _S, {}, LSTMS, SOLVED, SUM_20),
 ]
 CLAIMS = [
     Claim(section, text, id, kwargs, agent, expected, given)
@@ -269,20 +264,7 @@ CLAIMS = [
 
 
 def run_claims(only: str, jobs: int, folder: Path) -> bool:
-    """Measure claims and print the table.
-
-    Args:
-        only: See `measure`.
-        jobs: See `measure`.
-        folder: See `measure`.
-
-    Returns:
-        Whether every claim is confirmed.
-
-    Raises:
-        UsageError: No claim contains the text of ``only``.
-        EngineError, ResultError, KeyboardInterrupt: See `measure`.
-    """
+    """Measure claims, see `measure`, and print the table; returns whether all are confirmed."""
     rows = measure(only, jobs, folder)
     print(*table(rows), sep="\n")
     return all(row.confirmed for row in rows)
@@ -385,7 +367,7 @@ def page(rows: Sequence[Row]) -> str:
         "",
         *(f"- *{name}*: {said}." for name, (_, said) in CHECKS.items()),
         "",
-        f"*{MEMORIZED}* is the same network. It is shown the same sequence {UPDATES:,} times and",
+        f"*{MEMORIZED}* is the same network. It sees the same sequence {UPDATES:,} times and",
         "learns it by heart; the return is on other sequences. `bilstm` sees whole sequences",
         "before it answers, so it could not act in the environment.",
         "",
@@ -397,7 +379,7 @@ def page(rows: Sequence[Row]) -> str:
         lines += [f"## {section}", ""]
         if SECTIONS[section] != tutorial:
             tutorial = SECTIONS[section]
-            lines += [f"[{tutorial}]({SITE}{LINKS[tutorial]})", ""]
+            lines += [f"[{tutorial}]({SITE}{TUTORIALS[tutorial][0]})", ""]
         lines += [*table(list(same)), ""]
     lines += ["## Made with", ""]
     for note in sorted({note for row in rows for note in row.notes}):

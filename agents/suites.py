@@ -13,9 +13,9 @@ from seqenvs.benchmark.suites import (
     CAPACITY,
     HORIZONS,
     SECTIONS,
-    AgentSpec,
     Suite,
     SuiteError,
+    read_agent,
     read_suite,
 )
 
@@ -73,7 +73,7 @@ def make_suite(
 
     Args:
         name: ``"quick"``, ``"timed"``, ``"full"``, or the path of a JSON file.
-        agents: Agents to add to every row, in the forms of `AgentSpec`. The names of
+        agents: Agents to add to every row, see `read_agent`. The names of
             `agents.config.AGENTS` are allowed, too.
         id: An environment to add to the matrix, for all agents of the matrix.
         kwargs: Parameters of that environment.
@@ -138,26 +138,21 @@ def _with_class(agent: Any) -> Any:
 
 def _with_options(suite: Suite) -> Suite:
     """Write out the options of all reference agents in a suite."""
-    sections: dict[str, Any] = {}
+    changed: dict[str, Any] = {"agents": []}
     for section in SECTIONS:
-        sections[section] = [
-            {
-                **entry,
-                "agents": [
-                    _complete(section, entry, AgentSpec.of(each)).to_json()
-                    for each in [*entry.get("agents", []), *suite.agents]
-                ],
-            }
-            for entry in getattr(suite, section)
-        ]
-    return replace(suite, agents=[], **sections)
+        changed[section] = entries = []
+        for entry in getattr(suite, section):
+            agents = map(read_agent, [*entry.get("agents", []), *suite.agents])
+            completed = [_complete(section, entry, agent) for agent in agents]
+            entries.append({**entry, "agents": completed})
+    return replace(suite, **changed)
 
 
-def _complete(section: str, entry: dict[str, Any], spec: AgentSpec) -> AgentSpec:
-    """Return a spec with all options, if it is one of a reference agent."""
-    if spec.agent not in NAMES:
+def _complete(section: str, entry: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    """Return an agent of a suite with all options, if it is a reference agent."""
+    if spec["agent"] not in NAMES:
         return spec
-    agent, sweep = NAMES[spec.agent], section in ("horizon", "capacity")
+    agent, sweep = NAMES[spec["agent"]], section in ("horizon", "capacity")
     if section == "horizon":
         # The preset of the problem, not of a lag, so that all lags have the same options.
         id, kwargs, _ = HORIZONS[entry["problem"]]
@@ -169,14 +164,14 @@ def _complete(section: str, entry: dict[str, Any], spec: AgentSpec) -> AgentSpec
             kwargs = {**kwargs, "length": entry["length"]}
             if agent == "transformer" and max(entry["factors"]) > 1:
                 raise ValueError(
-                    f"agent {spec.agent!r} cannot be evaluated at a length above the one that it "
-                    f"learns at, {entry['length']}, got factors {entry['factors']}"
+                    f"agent {spec['agent']!r} cannot be evaluated at a length above "
+                    f"{entry['length']}, the one that it learns at, got factors {entry['factors']}"
                 )
     preset = find_preset(id, kwargs, agent)
-    target, steps = DEFAULT_TARGET, spec.steps
+    target, steps = DEFAULT_TARGET, spec["steps"]
     if preset is not None and not sweep:
-        target, steps = preset.target, spec.steps or preset.steps
-    given = {**(preset.options if preset else {}), **spec.options}
+        target, steps = preset.target, spec["steps"] or preset.steps
+    given = {**(preset.options if preset else {}), **spec["options"]}
     target = given.pop("target", target)
     options = _options(asdict(make_options(agent, given)), target)
-    return replace(spec, options=options, steps=steps)
+    return {**spec, "options": options, "steps": steps}

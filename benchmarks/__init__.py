@@ -1,1 +1,1 @@
-"""What is claimed about speed, measured."""
+"""Benchmarks that measure the speed that the documentation states."""

@@ -1,23 +1,24 @@
-"""Time steps a second as supervised batches, each figure beside what runs in the same rounds.
+"""Measure how many time steps per second supervised batches provide.
 
     python -m benchmarks.generation
 
-All candidates but the floor give the same batches, of N episodes of T time steps:
+Each batch has N episodes of T time steps. All candidates except the floor give the same batches:
 
-- batches: `seqenvs.batches`;
-- floor: what no batch can do without. X, y and mask are copied from a batch that is kept, its X
-  zero from the first to the last time step at which episodes differ: none on SeqNext-v0, the first
-  on SeqRecall-v0, half of them on SeqCopy-v0, else all. For each of these steps and episodes one
-  word is drawn, ``rng.integers(n)`` of the least type that holds n symbols, or float32
-  ``rng.random``, and written into X; if that is one-hot, as a 1 in its row. Nothing is answered;
-- vector: the vector environment, reset for each batch and stepped T times with the same random
-  actions, what it shows and says copied into fresh arrays;
-- played: `seqenvs.evaluation.sample_batches`, which plays the vector environment and collects what
-  any environment reports;
-- torch: the torch data set through a DataLoader without workers.
+- batches: `seqenvs.batches`.
+- floor: the least work that any such batch needs. It copies X, y and mask from one fixed batch.
+  Between the first and the last time step at which episodes differ, it draws one random number per
+  step and episode and writes it into X. These are no steps on SeqNext-v0, the first step on
+  SeqRecall-v0, half of the steps on SeqCopy-v0, and all steps elsewhere. Symbols are drawn with
+  ``rng.integers(n)`` in the smallest type, real values with float32 ``rng.random``. It computes no
+  answers.
+- vector: the vector environment. It is reset for each batch and steps T times with the same random
+  actions. Observations and infos are copied into new arrays.
+- played: `seqenvs.evaluation.sample_batches`, which plays the vector environment and would work
+  with any environment that reports its targets.
+- torch: the torch data set, read through a ``DataLoader`` without workers.
 
-All N * T time steps count. Rounds alternate between all candidates; a figure is the median over the
-rounds, a ratio the median of the rounds' ratios.
+All N * T time steps count. The candidates alternate in each round. Each rate is the median over the
+rounds. Each ratio is the median of the ratios within the rounds.
 """
 
 from __future__ import annotations
@@ -44,39 +45,42 @@ from seqenvs.evaluation import sample_batches
 from seqenvs.task import find_task
 
 IDS = ("SeqNext-v0", "SeqRecall-v0", "SeqEcho-v0", "SeqCopy-v0", "SeqClassify-v0")
-Source = Iterator[Any]  # batches without end, each of them X, y and mask
+Source = Iterator[Any]  # endless batches of X, y and mask
 
 
 def floor(problem: seqenvs.Problem, size: int, encoding: str) -> Source:
-    """What no batch can do without."""
+    """Yield arrays made with the least work that any such batch needs."""
     X, y, mask = next(seqenvs.batches(problem, size, seed=0, encoding=encoding))  # noqa: N806
-    many = next(seqenvs.batches(problem, 100, seed=0, encoding=encoding)).X  # size may be 1
+    many = next(
+        seqenvs.batches(problem, 100, seed=0, encoding=encoding)
+    ).X  # a batch may have size 1
     differ = np.flatnonzero((many != many[0]).reshape(*many.shape[:2], -1).any(axis=(0, 2)))
     drawn = slice(differ[0], differ[-1] + 1) if len(differ) else slice(0)
     X[:, drawn] = 0
-    shown, shape, rng = problem.input_spec, X[:, drawn].shape, np.random.default_rng(0)
+    spec, shape, rng = problem.input_spec, X[:, drawn].shape, np.random.default_rng(0)
     starts = np.arange(0, X.size, X[0, 0].size).reshape(X.shape[:2])[:, drawn]
     while True:
         fresh = X.copy()
-        if isinstance(shown, seqenvs.Symbols) and encoding == "one_hot":
-            symbols = rng.integers(shown.n, size=starts.shape, dtype=shown.dtype)
+        if isinstance(spec, seqenvs.Symbols) and encoding == "one_hot":
+            symbols = rng.integers(spec.n, size=starts.shape, dtype=spec.dtype)
             fresh.reshape(-1)[starts + symbols] = 1
-        elif isinstance(shown, seqenvs.Symbols):
-            fresh[:, drawn] = rng.integers(shown.n, size=shape, dtype=shown.dtype)
+        elif isinstance(spec, seqenvs.Symbols):
+            fresh[:, drawn] = rng.integers(spec.n, size=shape, dtype=spec.dtype)
         elif len(differ):
             fresh[:, drawn] = rng.random(shape, np.float32)
         yield fresh, y.copy(), mask.copy()
 
 
 def vector(env: gymnasium.vector.VectorEnv[Any, Any, Any]) -> Source:
-    """An episode of each stream."""
-    shown, asked = env.single_observation_space, env.single_action_space
+    """Yield batches of one episode of each sub-environment."""
+    inputs, answers = env.single_observation_space, env.single_action_space
     shape = env.num_envs, env.unwrapped.problem.num_steps[1]  # type: ignore[attr-defined]
     actions = env.action_space.sample()
     observations, _ = env.reset(seed=0)
     while True:
-        X = np.empty((*shape, *(shown.shape or ())), shown.dtype)  # noqa: N806
-        y, mask = np.empty((*shape, *(asked.shape or ())), asked.dtype), np.empty(shape, bool)
+        X = np.empty((*shape, *(inputs.shape or ())), inputs.dtype)  # noqa: N806
+        y = np.empty((*shape, *(answers.shape or ())), answers.dtype)
+        mask = np.empty(shape, bool)
         for time in range(shape[1]):
             X[:, time] = observations
             observations, _, _, _, info = env.step(actions)
@@ -86,7 +90,7 @@ def vector(env: gymnasium.vector.VectorEnv[Any, Any, Any]) -> Source:
 
 
 def sources(id: str, size: int, encoding: str) -> dict[str, Source]:
-    """Make all candidates."""
+    """Return all candidates by name, for batches of ``size`` episodes."""
     env = gymnasium.make(id, encoding=encoding)
     data = SequenceDataset(id, size, sys.maxsize, encoding=encoding)
     return {
@@ -101,20 +105,22 @@ def sources(id: str, size: int, encoding: str) -> dict[str, Source]:
 
 
 def draw(source: Source, batches: int) -> int:
-    """Draw that many batches, and count their time steps."""
+    """Draw ``batches`` batches and return their number of time steps."""
     return sum(len(mask) * mask.shape[1] for _, _, mask in islice(source, batches))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure and print; returns the exit status."""
+    """Measure and print the table; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.generation", description=(__doc__ or "").split("\n")[0]
     )
     parser.add_argument("--ids", nargs="+", default=IDS, metavar="ID")
-    parser.add_argument("--batch", type=int, default=256, help="episodes; default: %(default)s")
+    parser.add_argument(
+        "--batch", type=int, default=256, help="episodes in a batch; default: %(default)s"
+    )
     parser.add_argument("--encoding", default="one_hot", help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.1, help="of each in each round")
+    parser.add_argument("--seconds", type=float, default=0.1, help="time per candidate and round")
     args = parser.parse_args(arguments)
     if args.rounds < 1 or args.seconds <= 0:
         parser.error("--rounds and --seconds must be above 0")
@@ -140,7 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
             ratios = "".join(ratio(rates, "batches", name) for name in list(loops)[1:])
             print(f"{id:{width}}{rate(steps)}{ratios}   {rate(steps / length)}", flush=True)
     except KeyboardInterrupt:
-        print("Interrupted: the other rows were not measured.")
+        print("Interrupted: the remaining rows were not measured.")
         return 130
     return 0
 

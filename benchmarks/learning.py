@@ -1,22 +1,25 @@
-"""Seconds of one core until problems are learned: recurrent PPO as it is, and that of `agents`.
+"""Measure how long recurrent PPO takes to learn: sb3-contrib's, and that of `agents`.
 
     python -m benchmarks.learning
 
-Learned means that the mean return of the last 1,000 training episodes, with the policy that
-explores, is 0.95. Only updates are timed, in processor time: playing a
+A problem counts as learned when the mean return of the last 1,000 training episodes, with the
+exploring policy, is 0.95. Only updates are timed, in processor time of one core: collecting a
 rollout and learning from it. The candidates:
 
-- stock: ``sb3_contrib.RecurrentPPO``, by the best settings that were found for each problem, on the
-  same vector environment;
-- recurrent_ppo: that of `agents`, by its preset;
-- torch's gates: the same, but its gates begin as torch initialises them;
-- GAE, entropy: as recurrent_ppo, but with stock's advantages and its entropy bonus;
-- supervised: the same kind of network, told the right answers.
+- stock: ``sb3_contrib.RecurrentPPO`` with the best settings that were found for each problem, on
+  the same vector environment;
+- recurrent_ppo: that of `agents`, with its preset;
+- torch's gates: the same with torch's initialisation of the gates;
+- GAE, entropy: the same as recurrent_ppo, with the advantages and the entropy bonus of stock;
+- supervised: the same kind of network, which learns from the right answers.
 
-Candidates take turns: all of them learn with one seed before any learns with the next, so that what
-else the machine does hits them all. A figure is the median over the seeds (the upper one, if they
-are even in number); a ratio is that of two medians of seconds. Who isn't there after ``--limit``
-seconds is shown as ``>120``, with the return that it reached, and its ratios are bounds.
+The candidates take turns: all of them learn with one seed before any learns with the next, so that
+other load on the machine affects all of them. A number is the median over the seeds, the upper one
+if their number is even. A ratio is that of two medians of seconds. A candidate that has not learned
+a problem after ``--limit`` seconds is shown as ``>120`` with the return that it reached, and its
+ratios are bounds.
+
+The second table has longer problems. Stock was not run on them.
 """
 
 from __future__ import annotations
@@ -38,13 +41,11 @@ import torch
 from sb3_contrib import RecurrentPPO
 from tqdm import tqdm
 
-from agents.config import versions
+from agents.config import WINDOW, Gates
 from agents.learners import Learner, make_learner
-from agents.networks import Gates
 from agents.presets import preset_settings
-from agents.study import machine
-from agents.training.train import WINDOW
 from seqenvs.adapters.sb3 import make_sb3_env
+from seqenvs.files import machine, versions
 
 TARGET = 0.95
 TO_ONE: dict[str, Any] = {"num_values": 4, "framing": "many_to_one"}
@@ -65,7 +66,7 @@ LONG: dict[str, Row] = {
 }
 
 
-# What was found by hand for stock, tried with one seed each; arguments of `Stock`.
+# Settings for stock that were found by hand, with one seed each; arguments of `Stock`.
 STOCK: dict[str, dict[str, Any]] = {
     "echo lag 4": {"hidden": 64, "learning_rate": 5e-3},
     "recall over 20": {"rollout": 1, "minibatches": 1, "epochs": 10},
@@ -76,7 +77,7 @@ ENTROPY = 0.01
 
 
 class Stock:
-    """``sb3_contrib.RecurrentPPO`` with the part of a `Learner` that is measured."""
+    """``sb3_contrib.RecurrentPPO`` with the interface of a `Learner` that is measured."""
 
     def __init__(
         self,
@@ -84,12 +85,12 @@ class Stock:
         seed: int,
         *,
         num_envs: int = 64,
-        rollout: int = 32,  # least steps of each stream between updates; rounded up to episodes
+        rollout: int = 32,  # least steps per environment and update; rounded up to episodes
         epochs: int = 4,
         minibatches: int = 4,
         learning_rate: float = 3e-3,
         hidden: int = 128,
-        critic_lstm: bool = False,  # of the critic's own; otherwise it shares the actor's
+        critic_lstm: bool = False,  # whether the critic has its own; else it shares the actor's
     ) -> None:
         id, kwargs = row
         env: Any = make_sb3_env(id, num_envs, **kwargs)
@@ -117,11 +118,11 @@ class Stock:
 
     @property
     def steps(self) -> int:
-        """Time steps learned from so far."""
+        """Number of time steps learned from so far."""
         return int(self.model.num_timesteps)
 
     def update(self) -> tuple[list[float], list[bool]]:
-        """Play a rollout and learn from it."""
+        """Collect a rollout and learn from it."""
         before = self.env.episode_count
         self.model.learn(self.model.n_steps * self.env.num_envs, reset_num_timesteps=False)
         ended = self.env.episode_count - before
@@ -139,7 +140,7 @@ def stock(name: str, row: Row, seed: int) -> Candidate:
 
 
 def ours(**options: Any) -> Make:
-    """Make `recurrent_ppo`, by its preset but for these options."""
+    """Make `recurrent_ppo` with its preset, except for these options."""
 
     def make(name: str, row: Row, seed: int) -> Candidate:
         return make_learner(preset_settings(*row, options=options, seed=seed))
@@ -148,7 +149,7 @@ def ours(**options: Any) -> Make:
 
 
 def supervised(name: str, row: Row, seed: int) -> Candidate:
-    """Make the supervised `lstm`, as large as `recurrent_ppo` is."""
+    """Make the supervised `lstm`, with as many units as `recurrent_ppo` has."""
     options = {"hidden": preset_settings(*row).options.hidden}
     return make_learner(preset_settings(*row, "lstm", options, seed=seed))
 
@@ -164,9 +165,9 @@ CANDIDATES: dict[str, Make] = {
 
 
 class Run(NamedTuple):
-    """How a candidate went with a seed."""
+    """The result of a candidate with one seed."""
 
-    seconds: float  # until it was there; infinite if it wasn't
+    seconds: float  # until the problem was learned; infinite if it was not
     steps: float
     reached: float  # mean return at the end
 
@@ -189,14 +190,14 @@ def measure(candidate: Candidate, limit: float, show: Callable[[str], object]) -
 
 @dataclass
 class Cell:
-    """A candidate on a problem: those of its runs that are done, one for each seed."""
+    """A cell of the table: the finished runs of a candidate on a problem, one for each seed."""
 
     limit: float
     runs: list[Run] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
-        """Median, infinite where it isn't known."""
+        """Median of the seconds; infinite if the problem was not learned."""
         return median_high(run.seconds for run in self.runs) if self.runs else math.inf
 
     def __str__(self) -> str:
@@ -211,7 +212,7 @@ class Cell:
 
 
 def ratio(one: Cell, other: Cell) -> str:
-    """How many times the other's seconds the one takes, or a bound of it."""
+    """Return the ratio of the seconds, or a bound of it."""
     if one.seconds == other.seconds == math.inf or not (one.runs and other.runs):
         return "-"
     if one.seconds == math.inf:
@@ -222,7 +223,7 @@ def ratio(one: Cell, other: Cell) -> str:
 
 
 def line(name: str, cells: dict[str, Cell]) -> str:
-    """A row of a table."""
+    """Return a row of a table."""
     text = f"{name:<15}" + "".join(str(cell) for cell in cells.values())
     if len(cells) > 1:
         text += f"{ratio(cells['stock'], cells['recurrent_ppo']):>9}"
@@ -233,7 +234,7 @@ def line(name: str, cells: dict[str, Cell]) -> str:
 def run_table(
     title: str, rows: dict[str, Row], makes: dict[str, Make], limit: float, seeds: int, bar: Any
 ) -> None:
-    """Measure row by row, and print each when it is done or, by Ctrl-C, as far as it is."""
+    """Measure row by row; print each when it is finished, or as far as it is after Ctrl-C."""
 
     def write(text: str) -> None:
         bar.write(text.rstrip(), file=sys.stdout)
@@ -298,9 +299,16 @@ def main(arguments: list[str] | None = None) -> int:
                 name, row = "classify 10", COMPARED["classify 10"]
                 measure(make(name, row, 0), min(0.5, args.limit), lambda _: None)
             run_table("", compared, CANDIDATES, args.limit, args.seeds, bar)
-            run_table("What stock did not solve", long, OURS, args.long_limit, args.seeds, bar)
+            run_table(
+                "recurrent_ppo on longer problems (stock was not run on these)",
+                long,
+                OURS,
+                args.long_limit,
+                args.seeds,
+                bar,
+            )
         except KeyboardInterrupt:
-            bar.write("Interrupted: the last row may be of fewer seeds.", file=sys.stdout)
+            bar.write("Interrupted: the last row may have fewer seeds.", file=sys.stdout)
             return 130
     return 0
 

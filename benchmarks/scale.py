@@ -1,10 +1,10 @@
-"""What things cost as they grow, and what a study of a thousand runs would cost.
+"""Measure how costs grow, and estimate the cost of an experiment with a thousand runs.
 
     python -m benchmarks.scale
 
-Measures stepping, generation and learning against the number of streams, the lag, the length, the
-number of symbols and the hidden size, one at a time, and writes docs/scale.md and its picture. In a
-round the points of a line take turns.
+Measures stepping, generation and learning against the number of environments, the lag, the length,
+the number of symbols and the hidden size, one at a time, and writes docs/scale.md and its picture.
+In each round, all points of a line are measured once.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from matplotlib.ticker import LogLocator
 from tqdm import tqdm
 
 import seqenvs
-from agents.config import versions
+from agents.experiments import read_known
 from agents.learners import make_learner
 from agents.presets import preset_settings
-from agents.study import Result, machine, read_results
-from agents.training.run_folder import write, write_text
+from seqenvs.benchmark.results import JobResult
+from seqenvs.files import machine, versions, write_atomically, write_text
 
 PAGE = Path(__file__).parent.parent / "docs" / "scale.md"
-STUDY, MACHINES = 1000, 100
-Work = Callable[[], int]  # does some work, and says how many time steps it was
+RUNS, MACHINES = 1000, 100
+Work = Callable[[], int]  # does some work and returns the number of time steps
 
 
 @dataclass(frozen=True)
 class Line:
-    """What grows, and what it does.
+    """A line of the table: some work, and what grows.
 
     Attributes:
-        title: What is done.
-        grows: What grows.
-        values: How it grows.
+        title: The work.
+        grows: The quantity that grows.
+        values: Its values.
         make: Makes the work for a value.
-        per: What the cost is of: one call, or a time step of one stream.
+        per: The unit of the cost: `CALL` or `STEP`.
     """
 
     title: str
@@ -58,7 +58,7 @@ class Line:
 
 
 def step(num_envs: int = 1024, **kwargs: Any) -> Work:
-    """A step of all streams."""
+    """Make a step of all environments."""
     env = gymnasium.make_vec("SeqEcho-v0", num_envs=num_envs, **kwargs)
     env.reset(seed=0)
     actions = env.action_space.sample()
@@ -71,13 +71,13 @@ def step(num_envs: int = 1024, **kwargs: Any) -> Work:
 
 
 def batch(**kwargs: Any) -> Work:
-    """A batch of 256 episodes."""
+    """Make a batch of 256 episodes."""
     source = seqenvs.batches("SeqEcho-v0", 256, seed=0, **kwargs)
     return lambda: next(source).mask.size
 
 
 def learn(agent: str, options: dict[str, Any], **kwargs: Any) -> Work:
-    """An update: for PPO, playing a rollout too."""
+    """Make an update; for PPO it includes the collection of a rollout."""
     learner = make_learner(preset_settings("SeqEcho-v0", kwargs, agent, options))
 
     def run() -> int:
@@ -88,18 +88,18 @@ def learn(agent: str, options: dict[str, Any], **kwargs: Any) -> Work:
     return run
 
 
-CALL, STEP = "a call", "a time step of a stream"
+CALL, STEP = "a call", "a time step of an environment"
 LENGTHS, LAGS, SYMBOLS = (10, 30, 100, 300, 1000), (1, 4, 16, 64, 256), (10, 30, 100, 300, 1000)
 LINES = (
-    Line("stepping, integers shown", "streams", (1, 16, 256, 4096, 65536),
+    Line("stepping, index encoding", "environments", (1, 16, 256, 4096, 65536),
          lambda n: step(n, encoding="index"), CALL),
-    Line("stepping 1,024 streams", "lag", LAGS,
+    Line("stepping 1,024 environments", "lag", LAGS,
          lambda n: step(lag=n, length=n + 10, encoding="index"), CALL),
-    Line("stepping 1,024 streams", "length", LENGTHS,
+    Line("stepping 1,024 environments", "length", LENGTHS,
          lambda n: step(length=n, encoding="index"), CALL),
-    Line("stepping 1,024 streams, one-hot", "symbols", SYMBOLS,
+    Line("stepping 1,024 environments, one-hot", "symbols", SYMBOLS,
          lambda n: step(num_symbols=n), CALL),
-    Line("batches of 256 episodes, integers", "length", LENGTHS,
+    Line("batches of 256 episodes, index encoding", "length", LENGTHS,
          lambda n: batch(length=n, encoding="index"), STEP),
     Line("batches of 256 episodes, one-hot", "symbols", SYMBOLS,
          lambda n: batch(num_symbols=n), STEP),
@@ -107,7 +107,7 @@ LINES = (
          lambda n: learn("recurrent_ppo", {"hidden": n}), STEP),
     Line("recurrent PPO", "length", (10, 20, 40, 80, 160),
          lambda n: learn("recurrent_ppo", {}, length=n), STEP),
-    Line("recurrent PPO", "streams", (16, 32, 64, 128, 256),
+    Line("recurrent PPO", "environments", (16, 32, 64, 128, 256),
          lambda n: learn("recurrent_ppo", {"num_envs": n}), STEP),
     Line("recurrent PPO", "symbols", (10, 30, 100, 300),
          lambda n: learn("recurrent_ppo", {}, num_symbols=n), STEP),
@@ -119,7 +119,7 @@ LINES = (
 
 
 def measure(line: Line, rounds: int, seconds: float) -> list[float]:
-    """Seconds of each value: the median of the rounds."""
+    """Return the seconds for each value: the median of the rounds."""
     works = [line.make(value) for value in line.values]
     counts = []
     for work in works:
@@ -141,13 +141,13 @@ def measure(line: Line, rounds: int, seconds: float) -> list[float]:
 
 
 def growth(values: Sequence[int], costs: Sequence[float]) -> float:
-    """The power of growth, from the middle of the range on."""
+    """Return the power of growth, from the middle of the range to its end."""
     half = len(values) // 2
     return float(np.polyfit(np.log(values[half:]), np.log(costs[half:]), 1)[0])
 
 
 def as_time(seconds: float) -> str:
-    """A time that is read at a glance."""
+    """Format a time with a suitable unit."""
     for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
         if seconds >= 2 * size or (unit == "s" and seconds >= 1):
             return f"{seconds / size:.3g} {unit}"
@@ -155,28 +155,28 @@ def as_time(seconds: float) -> str:
 
 
 def startup() -> float:
-    """Seconds that a process takes to import what a run needs."""
+    """Measure the seconds that a process takes to import what a run needs."""
     begin = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import agents.study"], check=True)
+    subprocess.run([sys.executable, "-c", "import agents.reference"], check=True)
     return time.perf_counter() - begin
 
 
-def study_cost(results: Sequence[Result], startup_seconds: float, cores: int) -> list[str]:
-    """Sentences on what a thousand runs would cost."""
+def experiment_cost(results: Sequence[JobResult], startup_seconds: float, cores: int) -> list[str]:
+    """Describe what a thousand runs would cost."""
     seconds = [result.seconds for result in results]
-    total = mean(seconds) * STUDY
+    total = mean(seconds) * RUNS
     rows = []
     for count in (1, MACHINES):
         processes = count * cores
-        # No run can be shared out, and each process starts once.
+        # A run cannot be divided, and each process starts once.
         least = max(total / processes, max(seconds)) + startup_seconds
         rows.append(f"| {count} | {processes} | {as_time(least)} |")
     return [
         f"The {len(seconds)} runs of `agents/results.json` (presets and claims, three seeds each)",
         f"learned for {as_time(mean(seconds))} of processor time on average, half of them for less",
-        f"than {as_time(median(seconds))}, the longest for {as_time(max(seconds))}. {STUDY:,} such",
+        f"than {as_time(median(seconds))}, the longest for {as_time(max(seconds))}. {RUNS:,} such",
         f"runs are {as_time(total)} of one core. A process takes {as_time(startup_seconds)} to",
-        "start, once. Shared out evenly, and without what evaluation takes, that is",
+        "start, once. Divided evenly, and without the evaluations, that is",
         "",
         f"| machines of {cores} cores | processes | time |",
         "| ---: | ---: | ---: |",
@@ -186,21 +186,21 @@ def study_cost(results: Sequence[Result], startup_seconds: float, cores: int) ->
     ]
 
 
-def page(measured: Sequence[tuple[Line, list[float]]], study: Sequence[str], made: str) -> str:
+def page(measured: Sequence[tuple[Line, list[float]]], cost: Sequence[str], made: str) -> str:
     """docs/scale.md."""
     lines = [
-        "# What it costs, and how that grows",
+        "# Costs and how they grow",
         "",
         "Processor time on one thread, the median of the rounds. The *power of growth* is the",
-        "slope of the cost's logarithm over that of what grows, from the middle of the range to",
-        "its end: 0 if it costs nothing, 1 if twice as much costs twice as much. All on",
-        "`SeqEcho-v0`, with the agents' presets.",
+        "slope of the cost in a log-log plot, from the middle of the range to its end: 0 if the",
+        "cost does not grow, 1 if it is proportional. All lines are measured on `SeqEcho-v0` with",
+        "the presets of the agents.",
         "",
         f"Written by `python -m benchmarks.scale`: {made}.",
         "",
         "![Cost against what grows, on logarithmic axes](scale.png)",
         "",
-        "| what | grows | from, to | cost of | at the least | at the most | power |",
+        "| what | grows | from, to | cost of | lowest | highest | power |",
         "| --- | --- | ---: | --- | ---: | ---: | ---: |",
     ]
     for line, costs in measured:
@@ -208,11 +208,11 @@ def page(measured: Sequence[tuple[Line, list[float]]], study: Sequence[str], mad
             f"| {line.title} | {line.grows} | {line.values[0]:,}, {line.values[-1]:,} | {line.per} "
             f"| {as_time(costs[0])} | {as_time(costs[-1])} | {growth(line.values, costs):.2f} |"
         )
-    return "\n".join([*lines, "", "## A study of a thousand runs", "", *study]) + "\n"
+    return "\n".join([*lines, "", "## An experiment with a thousand runs", "", *cost]) + "\n"
 
 
 def draw(measured: Sequence[tuple[Line, list[float]]], path: Path) -> None:
-    """Small pictures, one a line of the table."""
+    """Draw a small picture for each line of the table."""
     columns = 4
     figure = Figure(figsize=(11, 8), dpi=110, layout="constrained")
     grid = figure.subplots(-(-len(measured) // columns), columns, squeeze=False).ravel()
@@ -230,7 +230,7 @@ def draw(measured: Sequence[tuple[Line, list[float]]], path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     for axes in grid[len(measured) :]:
         axes.set_axis_off()
-    write(path, lambda temporary: figure.savefig(temporary))
+    write_atomically(path, lambda temporary: figure.savefig(temporary))
 
 
 def main() -> None:
@@ -255,9 +255,9 @@ def main() -> None:
             measured.append((line, measure(line, args.rounds, args.seconds)))
     found = versions()
     made = ", ".join(f"{name} {found[name]}" for name in found if name != "platform")
-    results = list(read_results().values())
-    study = study_cost(results, startup(), int(machine().split(", ")[1].split()[0]))
-    text = page(measured, study, f"{made}; {machine()}; {args.rounds} rounds")
+    results = list(read_known().values())
+    cost = experiment_cost(results, startup(), int(machine().split(", ")[1].split()[0]))
+    text = page(measured, cost, f"{made}; {machine()}; {args.rounds} rounds")
     write_text(args.out, text)
     draw(measured, args.out.with_suffix(".png"))
     print(text)

@@ -1,4 +1,7 @@
-"""Sequence-prediction problems as Gymnasium environments. Importing this registers the ids."""
+"""Sequence-prediction problems as Gymnasium environments.
+
+Importing this package registers its environments with Gymnasium.
+"""
 
 from seqenvs import problems
 from seqenvs.bounds import Bounds

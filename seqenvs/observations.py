@@ -127,9 +127,11 @@ class StackedObservation:
     Attributes:
         space: The space of one environment's observation.
         open_loop: Whether observations are independent of the actions.
+        same_step: Whether the step that ends an episode also begins the next one.
     """
 
     space: spaces.Box
+    same_step = False
 
     def __init__(
         self,
@@ -194,6 +196,45 @@ class StackedObservation:
         newest[envs, self._input] = inputs[envs]
         if "episode_start" in self._slots:
             newest[envs, self._slots["episode_start"]] = 1
+
+    def follow(
+        self, inputs: Any, actions: Any, rewards: Any, last: Any, ended: Any
+    ) -> tuple[Any, Any]:
+        """Add a frame, and begin the episodes that begin with it.
+
+        Args:
+            inputs: (N, F) encoded inputs after a step.
+            actions: (N, ...), the actions of that step.
+            rewards: (N,), its rewards.
+            last: (N,) bool, which episodes it ended; None for none.
+            ended: (N,) bool, which episodes the step before it ended; None for none.
+
+        Returns:
+            The observations; and those at the end of the episodes that the step ended.
+        """
+        begin = last if self.same_step else ended
+        if begin is None:
+            self.step(inputs, actions, rewards)
+            observations = self.now()
+            return observations, observations
+        blank = self._blank[self._input]
+        self.step(np.where(begin[:, None], blank, inputs), actions, rewards)
+        final = self.now()
+        self.begin(inputs, begin)
+        return self.now(), final
+
+    def follow_block(
+        self, inputs: Any, actions: Any, rewards: Any, last: Any, ended: Any
+    ) -> tuple[list[Any], list[Any]]:
+        """Do what `follow` does for K steps, with a leading axis K in ``inputs`` .. ``last``."""
+        observations, finals = [], []
+        for k in range(len(inputs)):
+            ends = np.broadcast_to(last[k], len(self._time)) if last[k].any() else None
+            observation, final = self.follow(inputs[k], actions[k], rewards[k], ends, ended)
+            observations.append(observation)
+            finals.append(final)
+            ended = ends
+        return observations, finals
 
     def now(self) -> Any:
         """Return the present observations, (N, *space.shape) float32, as a new array."""

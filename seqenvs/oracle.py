@@ -1,6 +1,6 @@
-"""The oracle: an agent that sees only the history, and is right at every step.
+"""The oracle: an agent that sees only past inputs and always answers right.
 
-It proves each problem solvable: all that it knows is what an agent with a perfect memory knows.
+It shows that a problem can be solved: it knows no more than an agent with a perfect memory.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from seqenvs.problem import Problem
 
 
 class Oracle:
-    """Answers by the problem's rule, from what it has been shown since the episode's start.
+    """An agent that answers by the problem's rule, from the inputs since the episode's start.
 
     Args:
         problem: The problem.
-        encoding: The name of the encoding of the observations that it will see.
+        encoding: The encoding of the observations, see `seqenvs.observations.Encoding`.
     """
 
     def __init__(self, problem: Problem, encoding: str = "one_hot") -> None:
@@ -28,7 +28,11 @@ class Oracle:
 
     @classmethod
     def of(cls, env: Any) -> Oracle:
-        """The oracle of a seqenvs environment, single or vector, wrapped or not."""
+        """Return the oracle of a single or vector environment of seqenvs, which may be wrapped.
+
+        Raises:
+            TypeError: The environment is not one of seqenvs.
+        """
         inner = env.unwrapped
         if not isinstance(getattr(inner, "problem", None), Problem):
             raise TypeError(f"env must be a seqenvs environment, got {env}")
@@ -41,43 +45,44 @@ class Oracle:
         episode_start: Any = None,
         deterministic: bool = True,
     ) -> tuple[Any, tuple[Any, ...]]:
-        """Answer one observation, or one of each of B episodes; the interface of Stable-Baselines3.
+        """Answer the observation of one or of B environments, as in Stable-Baselines3.
 
         Args:
-            observation: (*space.shape) or (B, *space.shape), with or without extras and a stack.
-            state: What the last call returned; None begins new episodes.
+            observation: (*space.shape) or (B, *space.shape), with or without extra features and
+                stacked frames.
+            state: The state that the last call returned, or None to begin new episodes.
             episode_start: bool or (B,) bool, whether an episode begins with this observation.
-            deterministic: Has no effect: there is nothing to draw.
+            deterministic: Has no effect, because the oracle draws nothing.
 
         Returns:
-            The answer, int64 or the action space's dtype, or (B, ...) of them; and the new state.
+            A pair: the action or (B, ...) actions, of the action space's dtype, and the new state.
         """
         observation = np.asarray(observation)
         single = observation.ndim == len(self.encode.space.shape or ())
-        shown = self.encode.decode(observation[None] if single else observation)
-        size, steps = len(shown), self.problem.num_steps[1]
+        inputs = self.encode.decode(observation[None] if single else observation)
+        size, steps = len(inputs), self.problem.num_steps[1]
         if state is None:
-            state = self._blank(steps, shown), np.zeros(size, np.int64)
+            state = self._blank(steps, inputs), np.zeros(size, np.int64)
         history, time = state[0].copy(), state[1].copy()
         if episode_start is not None:
             begins = np.broadcast_to(np.asarray(episode_start, bool), size)
             history[:, begins] = self.problem.input_spec.blank
             time[begins] = 0
-        now = np.minimum(time, steps - 1)  # the blank after the end is no step
+        now = np.minimum(time, steps - 1)  # the blank after the end is not a step
         columns = np.arange(size)
-        history[now, columns] = shown
-        # Whatever the length may be, an answer that is due now is due as if the episode ended here.
+        history[now, columns] = inputs
+        # The length is not known. An answer that is due now is also right if the episode ends now.
         targets, _ = self.problem.answer(history, np.clip(now + 1, *self.problem.num_steps))
         answers = self._valid(targets[now, columns])
         return answers[0] if single else answers, (history, time + 1)
 
     def _valid(self, targets: Any) -> Any:
-        """Where no answer is due, a target may be any number; bring it into the space."""
+        """Clip targets to the action space: where no answer is due, they may be any number."""
         space = self.problem.action_space
         if isinstance(space, spaces.Box):
             return targets.clip(space.low, space.high).astype(space.dtype)
         most = space.n if isinstance(space, spaces.Discrete) else space.nvec
         return targets.clip(0, most - 1).astype(space.dtype)
 
-    def _blank(self, steps: int, shown: Any) -> Any:
-        return np.full((steps, *shown.shape), self.problem.input_spec.blank, shown.dtype)
+    def _blank(self, steps: int, inputs: Any) -> Any:
+        return np.full((steps, *inputs.shape), self.problem.input_spec.blank, inputs.dtype)

@@ -1,9 +1,9 @@
 """The contract of a problem: its inputs and its right answers.
 
-A sequence problem is *open loop*: what is shown never depends on what is answered. It is
-therefore two functions, ``draw`` (the only randomness) and ``answer`` (the rule, pure and
-causal). Environments, supervised batches, the oracle, the bounds and the pictures are
-readers of these two. Arrays are time-major: axis 0 is the time step, axis 1 the episode.
+A sequence problem is *open loop*: its inputs do not depend on the agent's answers. Therefore two
+functions define it: ``draw``, the only source of randomness, and ``answer``, the rule, which is
+pure and causal. Environments, supervised batches, the oracle, the bounds and the rendering all use
+these two functions. Arrays are time-major: axis 0 is the time step and axis 1 is the episode.
 """
 
 from __future__ import annotations
@@ -28,7 +28,14 @@ _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class Symbols:
-    """An alphabet of the symbols 0 .. n - 1; ``blank``, which is n, means that nothing is shown."""
+    """Inputs that are one symbol per time step: an integer in 0 .. n - 1.
+
+    Args:
+        n: The number of symbols, at least 1.
+
+    Raises:
+        TypeError, ValueError: ``n`` is not such an int.
+    """
 
     n: int
     features: ClassVar[int] = 1
@@ -38,18 +45,27 @@ class Symbols:
 
     @property
     def blank(self) -> int:
-        """The symbol that stands for nothing."""
+        """The symbol that means that nothing is shown. It is n."""
         return self.n
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The smallest unsigned integer type that holds every symbol and blank."""
+        """The smallest unsigned integer type that holds all symbols and the blank."""
         return np.min_scalar_type(self.n)
 
 
 @dataclass(frozen=True)
 class Values:
-    """Real values in [low, high], ``features`` of them a step; ``blank`` lies outside."""
+    """Inputs that are real values in [low, high]: ``features`` of them per time step.
+
+    Args:
+        low: The least value.
+        high: The greatest value, at least ``low``.
+        features: The number of values per time step, at least 1.
+
+    Raises:
+        TypeError, ValueError: The arguments are not such numbers, or float32 cannot hold them.
+    """
 
     low: float = 0.0
     high: float = 1.0
@@ -61,31 +77,34 @@ class Values:
         object.__setattr__(self, "features", check_int("features", self.features, 1))
         if self.low > self.high:
             raise ValueError(f"low must be at most high, {self.high!r}, got {self.low!r}")
-        widest = max(abs(self.blank), abs(self.high))  # low lies between
+        widest = max(abs(self.blank), abs(self.high))  # low is between the two
         if widest > _FLOAT32_MAX or not np.float32(self.blank) < np.float32(self.low):
             raise ValueError(
-                "low and high must be numbers that float32 holds and tells from the blank, "
-                f"{self.blank!r}, got {self.low!r} and {self.high!r}"
+                "low and high must be numbers that float32 can hold and can distinguish from the "
+                f"blank, {self.blank!r}, got {self.low!r} and {self.high!r}"
             )
 
     @property
     def blank(self) -> float:
-        """The value that stands for nothing: as far below ``low`` as ``high`` is above it."""
+        """The value that means that nothing is shown: ``low - (high - low)``.
+
+        If ``low`` and ``high`` are equal, it is ``low - max(1, abs(low))``.
+        """
         return self.low - ((self.high - self.low) or max(1.0, abs(self.low)))
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Values are float32, as observations are."""
+        """The type of the values, float32, which is also the type of observations."""
         return np.dtype(np.float32)
 
 
 class EpisodeBatch(NamedTuple):
-    """B episodes, time-major; T is the longest one's number of steps.
+    """B episodes of up to T time steps. Arrays are time-major.
 
     Attributes:
-        inputs: (T, B), or (T, B, F) where several features are shown; blank past an episode's end.
-        targets: (T, B) for ``Discrete`` answers, (T, B, K) for ``MultiDiscrete`` and ``Box`` of K
-            components; 0 where none is due.
+        inputs: (T, B), or (T, B, F) for F > 1 features; blank after an episode's last input.
+        targets: The right answers: (T, B) for ``Discrete`` answers, (T, B, K) for ``MultiDiscrete``
+            and ``Box`` answers of K components; 0 where no answer is due.
         due: (T, B) bool, True where an answer is due.
         lengths: (B,) int64, the number of steps of each episode.
     """
@@ -97,17 +116,22 @@ class EpisodeBatch(NamedTuple):
 
 
 class Problem(ABC):
-    """A sequence problem. Subclasses set four attributes and define ``draw`` and ``answer``.
+    """The base class of sequence problems.
+
+    A subclass sets the attributes below in its constructor and defines ``draw`` and ``answer``. The
+    other methods are optional.
+
+    The constructor should raise a ``TypeError`` or ``ValueError`` that names the parameter if a
+    parameter makes no sense. The functions of ``seqenvs.validation``, such as ``check_int``, do
+    this in one line.
 
     Attributes:
-        input_spec: What a step shows: ``Symbols(n)`` or ``Values(low, high, features)``.
+        input_spec: What the inputs are: ``Symbols(n)`` or ``Values(low, high, features)``.
         action_space: The space of answers: ``Discrete`` or ``MultiDiscrete`` from 0, or a bounded
             float32 ``Box`` of shape (K,).
-        num_inputs: Least and most inputs of an episode, both included.
-        tolerance: For ``Box`` answers, how close (strictly, in every component) counts as right.
-
-    A parameter that makes no sense is refused in the constructor with a ``ValueError`` or
-    ``TypeError`` that names it; `check_int` and its neighbours below do that in one line.
+        num_inputs: The least and the greatest number of inputs in an episode.
+        tolerance: Only for ``Box`` answers: an answer is right if every component is nearer to the
+            target than this.
     """
 
     input_spec: Symbols | Values
@@ -121,97 +145,119 @@ class Problem(ABC):
 
         Args:
             rng: The only source of randomness.
-            num_inputs: (B,) int64, how many inputs each episode shows.
+            num_inputs: (B,) int64, the number of inputs of each episode.
 
         Returns:
-            (max(num_inputs), B) or (max(num_inputs), B, F): symbols in an integer type that holds
-            the blank too, or values in a floating one. What stands below an episode's own number of
-            inputs is replaced by blanks.
+            (max(num_inputs), B) or (max(num_inputs), B, F): symbols of an integer type that can
+            hold the blank, or values of a float type. Entries after an episode's last input are
+            ignored; `complete` replaces them by blanks.
         """
 
     @abstractmethod
     def answer(
         self, inputs: NDArray[Any], lengths: NDArray[np.int64]
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Give the right answers; the rule of the problem, in this one place.
+        """Return the right answers to given inputs. This is the rule of the problem.
 
-        Causal: wherever an answer is due, ``targets[t]`` follows from ``inputs[:t + 1]``, and
-        ``lengths`` may say no more than that the episode ends here.
+        The rule is pure: it draws nothing and changes no argument. It is causal: where an answer is
+        due, ``targets[t]`` depends only on ``inputs[: t + 1]``. It may use ``lengths`` only to tell
+        whether an episode ends at step t.
+
+        We recommend to write the rule without in-place changes and without shapes that depend on
+        the data, with functions of the array API standard (https://data-apis.org/array-api). Then
+        it can run on arrays of other libraries later. This is not checked yet.
 
         Args:
-            inputs: (T, B) or (T, B, F), blank below each episode's inputs.
-            lengths: (B,) int64, how many steps each episode has.
+            inputs: (T, B) or (T, B, F); blank after each episode's last input.
+            lengths: (B,) int64, the number of steps of each episode.
 
         Returns:
-            targets, (T, B) or, for ``MultiDiscrete`` and ``Box`` of K components, (T, B, K), any
-            number where none is due; and mask, (T, B) bool, True where one is due, or (T, 1) if
-            that is the same in all episodes. At least one is due in every episode.
+            A pair ``(targets, due)``. ``targets`` is (T, B), or (T, B, K) for ``MultiDiscrete`` and
+            ``Box`` answers of K components; it may hold any number where no answer is due. ``due``
+            is (T, B) bool, True where an answer is due, or (T, 1) if this is the same in all
+            episodes. Every episode must have at least one due answer.
         """
 
     def draw_num_inputs(self, rng: np.random.Generator, size: int) -> NDArray[np.int64]:
-        """Draw how many inputs each of ``size`` episodes shows: (size,) int64."""
+        """Draw the number of inputs of each of ``size`` episodes: (size,) int64."""
         low, high = self.num_inputs
         return np.full(size, low) if low == high else rng.integers(low, high, size, endpoint=True)
 
     def delay(self, num_inputs: Any) -> Any:
-        """Number of blank steps that follow the inputs, in which answers are still due."""
+        """Return the number of blank steps after the inputs, for answers that are due there.
+
+        Args:
+            num_inputs: An int, or (B,) int64, the number of inputs of each episode.
+
+        Returns:
+            An int, or (B,) integers.
+        """
         return 0
 
     def check_inputs(self, inputs: NDArray[Any]) -> None:  # noqa: B027 - a hook
-        """Raise ValueError if ``draw`` can never give this sequence, (T,) or (T, F)."""
+        """Raise ``ValueError`` if ``draw`` can never return this sequence, (T,) or (T, F)."""
 
     def support(self) -> tuple[EpisodeBatch, NDArray[np.float64]] | None:
-        """Every episode that can be drawn and (B,) their probabilities; None if too many."""
+        """Return all possible episodes and their probabilities, (B,), or None if too many."""
         return None
 
     def bounds(self) -> Bounds:
-        """Exact chance, memoryless and clock bounds, from `support` unless a formula is known.
+        """Return the exact chance, memoryless and clock bounds.
+
+        The default computes them from `support`. Override it if there is a formula.
 
         Raises:
-            NotImplementedError: The problem gives neither a formula nor its support.
+            NotImplementedError: The problem defines neither this method nor `support`.
         """
         support = self.support()
         if support is None:
             raise NotImplementedError(
-                f"{type(self).__name__} knows no bounds: define bounds() in it, or support()"
+                f"the bounds of {type(self).__name__} are not known: define bounds() or support() "
+                "in this class"
             )
         return enumerated_bounds(self, *support)
 
-    # What every problem gets from the above.
+    # The methods below follow from those above. Subclasses do not override them.
 
     @property
     def num_steps(self) -> tuple[int, int]:
-        """Least and most steps of an episode, both included."""
+        """The least and the greatest number of steps in an episode."""
         low, high = self.num_inputs
         return low + int(self.delay(low)), high + int(self.delay(high))
 
     def shared(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-        """``lengths``, or (1,) of them if all episodes have as many steps: faster to compare."""
+        """Return ``lengths``, shortened to (1,) if all are equal, which is faster to compare."""
         low, high = self.num_steps
         return lengths[:1] if low == high else lengths
 
     def batch(self, rng: np.random.Generator, size: int, steps: int | None = None) -> EpisodeBatch:
-        """Draw ``size`` episodes from ``rng``, padded to T = ``steps`` if that is given."""
+        """Draw ``size`` episodes from ``rng``.
+
+        Args:
+            rng: The generator.
+            size: B, the number of episodes.
+            steps: T, the number of steps to pad to. Default: the length of the longest episode.
+        """
         count = self.draw_num_inputs(rng, size)
         return self.complete(self.draw(rng, count), count, steps)
 
     def episode(self, inputs: ArrayLike, steps: int | None = None) -> EpisodeBatch:
-        """Lay out one given sequence, (T,) or (T, F), of which trailing blanks are not counted.
+        """Make a batch of one given sequence.
 
         Args:
-            inputs: What is shown.
-            steps: T, to pad to.
+            inputs: The inputs, (T,) or (T, F). Trailing blanks are ignored.
+            steps: The number of steps to pad to. Default: the length of the episode.
 
         Raises:
-            TypeError, ValueError: The sequence is not one that this problem can show.
+            TypeError, ValueError: The problem can never show this sequence.
         """
         sequence = self._sequence(inputs)
         low, high = self.num_inputs
         if not low <= len(sequence) <= high:
             allowed = f"{low}" if low == high else f"{low} to {high}"
             raise ValueError(
-                f"inputs must have {allowed} time steps for {self}, where trailing blanks "
-                f"({self.input_spec.blank}) are not counted, got {len(sequence)} in "
+                f"inputs must have {allowed} time steps for {self}, without trailing blanks "
+                f"({self.input_spec.blank}), got {len(sequence)} in "
                 f"{np.asarray(inputs).tolist()!r}"
             )
         self.check_inputs(sequence)
@@ -220,13 +266,19 @@ class Problem(ABC):
     def judge(
         self, answers: NDArray[Any], targets: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Score answers against targets of the same shape, as `judge` does."""
+        """Score answers against targets of the same shape; see `seqenvs.scoring.judge`."""
         return judge(self.action_space, answers, targets, self.tolerance)
 
     def complete(
         self, inputs: NDArray[Any], num_inputs: NDArray[np.int64], steps: int | None = None
     ) -> EpisodeBatch:
-        """Make a batch of what ``draw`` gave: blank what is not shown and ask for the answers."""
+        """Pad drawn inputs, add the targets, and return the batch.
+
+        Args:
+            inputs: What ``draw`` returned.
+            num_inputs: (B,) int64, the number of inputs of each episode.
+            steps: T, the number of steps to pad to. Default: the length of the longest episode.
+        """
         lengths = num_inputs + self.delay(num_inputs)
         low, high = self.num_inputs
         steps = steps or int(lengths.max())
@@ -245,7 +297,7 @@ class Problem(ABC):
         return EpisodeBatch(inputs, targets, np.broadcast_to(due, inputs.shape[:2]), lengths)
 
     def _sequence(self, inputs: ArrayLike) -> NDArray[Any]:
-        """Check a given sequence's type, shape and alphabet, and strip trailing blanks."""
+        """Check the type, shape and range of a given sequence, and drop its trailing blanks."""
         what = f"inputs must be {self._allowed_inputs()}, got {inputs!r}"
         try:
             sequence = np.asarray(inputs)
@@ -260,8 +312,8 @@ class Problem(ABC):
         if sequence.size and sequence.dtype.kind not in kinds:
             raise TypeError(what)
         if isinstance(self.input_spec, Values):
-            with np.errstate(over="ignore"):  # infinity is refused below
-                sequence = sequence.astype(self.input_spec.dtype)  # to be compared as it is shown
+            with np.errstate(over="ignore"):  # the range check below finds infinity
+                sequence = sequence.astype(self.input_spec.dtype)  # the range is that of float32
         blank = (sequence == self.input_spec.blank).reshape(len(sequence), self.input_spec.features)
         blank = blank.all(axis=1)
         sequence = sequence[
@@ -279,9 +331,9 @@ class Problem(ABC):
     def _allowed_inputs(self) -> str:
         if isinstance(self.input_spec, Symbols):
             return f"a sequence of integers in 0 .. {self.input_spec.n - 1}"
-        shown = self.input_spec
-        each = "numbers" if shown.features == 1 else f"rows of {shown.features} numbers"
-        return f"a sequence of {each} in [{shown.low}, {shown.high}]"
+        spec = self.input_spec
+        each = "numbers" if spec.features == 1 else f"rows of {spec.features} numbers"
+        return f"a sequence of {each} in [{spec.low}, {spec.high}]"
 
 
 def _zero_where_not_due(targets: NDArray[Any], due: NDArray[np.bool_]) -> NDArray[Any]:
@@ -291,7 +343,7 @@ def _zero_where_not_due(targets: NDArray[Any], due: NDArray[np.bool_]) -> NDArra
         copied[~due[:, 0]] = 0
         return copied
     due = due.reshape(*due.shape, *[1] * (targets.ndim - 2))
-    if targets.dtype.kind in "iu":  # a product takes a tenth of the time of a selection
+    if targets.dtype.kind in "iu":  # a product is ten times faster than np.where
         product: NDArray[Any] = np.multiply(targets, due, dtype=targets.dtype)
         return product
     return np.where(due, targets, targets.dtype.type(0))

@@ -1,4 +1,4 @@
-"""The one table of environment ids, and the one loop that registers them."""
+"""The table of environment ids, and their registration with Gymnasium."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from seqenvs.problem import Problem
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
-# id: (problem, parameters that differ from the problem's own defaults). Levels are rows; the bare
-# id is the easiest, whose parameters are the defaults.
+# id: (name of the problem, parameters that differ from its defaults). A level is a row with other
+# parameters, never a subclass. The id without a level has the defaults and is the easiest.
 IDS: dict[str, tuple[str, dict[str, Any]]] = {
     "SeqNext-v0": ("NextValue", {}),
     "SeqNextMedium-v0": ("NextValue", {"length": 50, "framing": "many_to_one", "window": 10}),
@@ -43,17 +43,18 @@ IDS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def register(id: str, problem: str, **parameters: Any) -> None:
-    """Register a problem with Gymnasium, under an id, for `gymnasium.make` and `make_vec`.
+    """Register a problem as an environment of `gymnasium.make` and `gymnasium.make_vec`.
 
     Args:
-        id: Such as ``"Mine-v0"``.
-        problem: ``"module:Class"`` of a `seqenvs.Problem`, which is imported when one is made.
-        **parameters: JSON-able arguments of the class; any can be overridden in ``make``.
+        id: The environment's id, such as ``"Mine-v0"``.
+        problem: The name of a subclass of `seqenvs.Problem`, as ``"module:Class"``. The module is
+            imported when an environment is made.
+        **parameters: Arguments of the class. They must be JSON-able. ``make`` can override each.
 
     Raises:
-        TypeError, ValueError: The problem is not named in this way.
+        TypeError, ValueError: ``problem`` is not such a name.
     """
-    allowed = "problem must be a str, 'module:Class' of a seqenvs.Problem"
+    allowed = "problem must be a str 'module:Class' that names a seqenvs.Problem"
     if not isinstance(problem, str):
         name = f"{problem.__module__}:{problem.__qualname__}" if isinstance(problem, type) else ""
         raise TypeError(
@@ -71,21 +72,21 @@ def register(id: str, problem: str, **parameters: Any) -> None:
 
 
 def register_all() -> None:
-    """Register every id of the table."""
+    """Register all ids of `IDS`."""
     for id, (name, parameters) in IDS.items():
         register(id, f"seqenvs.problems:{name}", **parameters)
 
 
 def full_id(id: str) -> str:
-    """An id with its version, as `gymnasium.make` finds it: without one, the highest that is there.
+    """Return an id with its version. Without one, it gets the highest registered version.
 
-    What is not registered stays as it is, as does an id that names its module.
+    An id that is not registered, or that names its module, is returned unchanged.
     """
     if ":" in id or id in gymnasium.registry:
         return id
     try:
         namespace, name, version = parse_env_id(id)
-    except gymnasium.error.Error:  # which gymnasium.make says
+    except gymnasium.error.Error:  # gymnasium.make raises a better error
         return id
     if version is None:
         version = find_highest_version(namespace, name)
@@ -97,23 +98,24 @@ def make_problem(
     parameters: dict[str, Any],
     own: tuple[str, ...] = ("encoding", "seed"),
 ) -> Problem:
-    """Make a problem from an instance, or from a class or its ``"module:Class"`` and parameters.
+    """Return an instance of a problem.
 
     Args:
-        problem: Any of these.
-        parameters: Of the class.
-        own: The keywords that the caller takes itself, for messages; those of what reads a problem
-            as data if left out.
+        problem: An instance, which is returned as it is, a subclass of `Problem`, or the name of
+            one as ``"module:Class"``.
+        parameters: The arguments of the class; empty for an instance.
+        own: The other keyword arguments of the caller. Error messages list them, too. The default
+            is those of `seqenvs.batches`.
 
     Raises:
-        TypeError: Not a problem, a parameter that it does not have, or one of a wrong type.
-        ValueError: A parameter out of range.
+        TypeError: ``problem`` is not a problem, or a parameter is unknown or of a wrong type.
+        ValueError: A parameter is out of range.
     """
     if isinstance(problem, Problem):
         if parameters:
             name = next(iter(parameters))
             raise TypeError(
-                f"{name!r} can't be given beside a problem made already, {problem}"
+                f"{name!r} can't be given together with an instance of a problem, {problem}"
                 f"{_did_you_mean(name, own)}"
             )
         return problem
@@ -121,35 +123,43 @@ def make_problem(
         problem = import_object(problem, "problem must be 'module:Class', a class or an instance")
     if not (isinstance(problem, type) and issubclass(problem, Problem)):
         raise TypeError(
-            "problem must be a seqenvs.Problem, its class, or 'module:Class' of one, got "
-            f"{problem!r}"
+            "problem must be a seqenvs.Problem, a subclass, or the name of one as 'module:Class', "
+            f"got {problem!r}"
         )
     taken = inspect.signature(problem).parameters.values()
     known = (*(one.name for one in taken if one.kind not in _VARIADIC), *own)
     for name in parameters:
         if name not in known and not any(one.kind == one.VAR_KEYWORD for one in taken):
             raise TypeError(
-                # In Python's words, which TorchRL's GymEnv looks for before it tries without.
+                # These are Python's words: TorchRL's GymEnv looks for them and then tries without.
                 f"{problem.__name__} got an unexpected keyword argument {name!r}"
-                f"{_did_you_mean(name, known)}; known here are {', '.join(known)}"
+                f"{_did_you_mean(name, known)}; allowed are {', '.join(known)}"
             )
     return problem(**parameters)
 
 
 def _did_you_mean(name: str, known: tuple[str, ...]) -> str:
-    """A hint at what may have been meant, or nothing."""
-    close = difflib.get_close_matches(name, known, 1, 0.65)  # autoreset_mode is no render_mode
+    """Return a hint at a similar name for an error message, or an empty string."""
+    # With a lower cutoff, autoreset_mode would count as similar to render_mode.
+    close = difflib.get_close_matches(name, known, 1, 0.65)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def find_problem(problem: str | Problem | type[Problem], parameters: dict[str, Any]) -> Problem:
-    """The problem of an environment's id, or what `seqenvs.env.make_problem` makes of the rest.
+    """Return the problem of an environment's id, or the one that `make_problem` makes.
 
-    An id may name its module, as for ``gymnasium.make``: ``"seqenvs:SeqEcho-v0"``.
+    Args:
+        problem: An environment's id, or anything that `make_problem` takes. An id may name the
+            module that registers it, as in ``gymnasium.make``: ``"seqenvs:SeqEcho-v0"``.
+        parameters: Parameters of the problem. They override those of the id.
+
+    Raises:
+        TypeError, ValueError: As for `make_problem`, or the id is not one of a sequence problem.
+        gymnasium.error.Error: No such id is registered.
     """
     if isinstance(problem, str):
         module, _, name = problem.partition(":")
-        if module and name and not name.isidentifier():  # an id, which its module registers
+        if module and name and not name.isidentifier():  # an id; importing its module registers it
             try:
                 importlib.import_module(module)
             except ModuleNotFoundError as error:
@@ -165,5 +175,5 @@ def find_problem(problem: str | Problem | type[Problem], parameters: dict[str, A
             )
         return make_problem(defaults.pop("problem"), defaults)
     if isinstance(problem, str) and ":" not in problem:
-        gymnasium.spec(problem)  # raises the error that names the ids which come close
+        gymnasium.spec(problem)  # raises an error that names similar ids
     return make_problem(problem, parameters)

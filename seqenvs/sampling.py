@@ -1,4 +1,4 @@
-"""Random symbols: independent, exactly uniform, and several times as fast as NumPy draws them."""
+"""Draw random symbols: independent, exactly uniform, and several times faster than NumPy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=32)
 def _digits(n: int) -> tuple[int, NDArray[Any] | None]:
-    """How many base-n digits are drawn at once, and a table from their number to the digits."""
+    """Return how many base-n digits to draw at once, and a table from a number to its digits.
+
+    The table is None if digits are drawn one at a time.
+    """
     digits = next((k for k in (8, 4, 2) if n**k <= 1 << 16), 1)
     if digits == 1:
         return 1, None
@@ -26,13 +29,19 @@ MOST_SYMBOLS = 1 << 32
 
 
 def draw_symbols(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Draw independent, exactly uniform symbols in 0 .. n - 1, in a small unsigned type.
+    """Draw independent, exactly uniform symbols in 0 .. n - 1.
 
-    n is an int in 1 .. `MOST_SYMBOLS`.
+    This is several times faster than ``rng.integers``. One multiplication of a 32-bit word gives a
+    number that stands for several base-n digits, and a table gives the digits. Which words are
+    rejected follows Lemire, "Fast Random Integer Generation in an Interval" (2019).
 
-    Several times as fast as ``rng.integers``: one multiplication of a 32-bit word gives the number
-    of several base-n digits at once (Lemire, "Fast random integer generation in an interval",
-    2019, which also says which words to reject), and a table gives the digits.
+    Args:
+        rng: The generator.
+        n: The number of symbols, in 1 .. `MOST_SYMBOLS`.
+        shape: The shape of the result.
+
+    Returns:
+        An array of the smallest unsigned integer type that holds n.
     """
     digits, table = _digits(n)
     size = int(np.prod(shape, dtype=np.int64))
@@ -57,14 +66,14 @@ def draw_symbols(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> ND
 
 
 _HALF = np.uint64(32)
-_BLOCK_WORDS = 1 << 14  # small enough for the processor's cache, and for malloc to use again
+_BLOCK_WORDS = 1 << 14  # fits the processor's cache; malloc reuses memory of this size
 _RAW_64 = (np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64)
 
 
 def _uniform_words(rng: np.random.Generator, size: int) -> NDArray[np.uint64]:
-    """Uniform 32-bit words, two from each 64 bits that the generator gives."""
+    """Draw uniform 32-bit words, two from each 64 bits of the generator."""
     count = -(-size // 2)
-    if isinstance(rng.bit_generator, _RAW_64):  # the same numbers, at two thirds of the cost
+    if isinstance(rng.bit_generator, _RAW_64):  # the same numbers in two thirds of the time
         pairs = np.asarray(rng.bit_generator.random_raw(count))
     else:
         pairs = rng.integers(0, (1 << 64) - 1, count, np.uint64, endpoint=True)

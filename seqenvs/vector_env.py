@@ -20,6 +20,7 @@ from seqenvs.observations import Encoding, make_stacked_observation
 from seqenvs.problem import Problem
 from seqenvs.registration import make_problem
 from seqenvs.rendering import RENDER_MODES, Trace, TraceRecorder
+from seqenvs.step_info import same_step_info, step_info
 from seqenvs.validation import check_choice, check_int
 
 _INT64 = np.dtype(np.int64)
@@ -86,6 +87,9 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         self._stacked = make_stacked_observation(
             self.problem, self.encode, self.num_envs, extras, stack_size
         )
+        self._same_step = autoreset_mode == AutoresetMode.SAME_STEP
+        if self._stacked is not None:
+            self._stacked.same_step = self._same_step
         self.open_loop = self._stacked is None or self._stacked.open_loop
         self.single_observation_space = (self._stacked or self.encode).space
         self.single_action_space = copy.deepcopy(self.problem.action_space)  # with its own seed
@@ -206,15 +210,15 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             self._all_correct |= last
         if self.render_mode is not None:
             self._record(actions[None])
-        self._ended = last if ends and self.autoreset_mode != AutoresetMode.SAME_STEP else None
+        self._ended = last if ends and not self._same_step else None
         self._buffer.cursor += 1  # type: ignore[union-attr]
         self._next += 1
         if self._next == len(self._prepared):
             self._prepare()
         observations, final = self._observations[self._next], None
         if self._stacked is not None:
-            observations, final = self._stack(
-                self._stacked, observations, actions, rewards, last if ends else None, ended
+            observations, final = self._stacked.follow(
+                observations, actions, rewards, last if ends else None, ended
             )
         if not ends and ended is None:  # as in most steps
             info = {"target": target, "_target": active, "due": info_due, "_due": active}
@@ -247,8 +251,10 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             return observations
         stacked, nothing = self._stacked.copy(), np.zeros((steps - 1, self.num_envs))
         first = stacked.now()
-        seen = self._stack_block(stacked, observations[1:], nothing, nothing, rows.last[:-1])
-        return np.stack([first, *(observation for observation, _ in seen)])
+        following, _ = stacked.follow_block(
+            observations[1:], nothing, nothing, rows.last[:-1], self._ended
+        )
+        return np.stack([first, *following])
 
     def terminated_block(self, steps: int) -> Any:
         """Return which of the next steps end an episode; this does not depend on the actions.
@@ -311,13 +317,11 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         observations, final = self.encode(following if all_observations else following[-1]), None
         if self._stacked is not None:
             encoded = observations if all_observations else self.encode(following)
-            seen = self._stack_block(self._stacked, encoded, actions, rewards, last)
-            observations, final = (np.stack(each) for each in zip(*seen, strict=True))
-            if not all_observations:
-                observations = observations[-1]
+            seen, finals = self._stacked.follow_block(encoded, actions, rewards, last, self._ended)
+            observations, final = np.stack(seen) if all_observations else seen[-1], np.stack(finals)
         buffer.cursor += steps
         self._prepared, self._next, self._ended = [], 0, None
-        if self.autoreset_mode != AutoresetMode.SAME_STEP and last[-1].any():
+        if not self._same_step and last[-1].any():
             self._ended = last[-1].copy()
         info = self._info(targets, due, active, last if last.any() else None, success, final)
         return observations, rewards, last, np.zeros(shape, bool), info
@@ -347,8 +351,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
     def _record(self, actions: Any) -> None:
         """Keep what is rendered of the next steps, with these (K, N, ...) actions."""
         rows = self._buffer.peek(len(actions) + self._max_steps)  # type: ignore[union-attr]
-        same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
-        self._recorder.record(rows, actions, self._ended, same_step)  # type: ignore[union-attr]
+        self._recorder.record(rows, actions, self._ended, self._same_step)  # type: ignore[union-attr]
 
     def _prepare(self) -> None:
         """Prepare the present row and some that follow: one by one they would take longer."""
@@ -393,95 +396,19 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 np.logical_not(self._ended, out=active[0])
         return due, active, last
 
-    def _stack(
-        self, stacked: Any, inputs: Any, actions: Any, rewards: Any, last: Any, ended: Any
-    ) -> tuple[Any, Any]:
-        """Add a frame to the stacked observation.
-
-        Args:
-            stacked: The stacked observation.
-            inputs: (N, F) encoded inputs after a step.
-            actions: (N, ...), the actions of that step.
-            rewards: (N,), its rewards.
-            last: (N,) bool, which episodes it ended; None for none.
-            ended: (N,) bool, which episodes the step before it ended; None for none.
-
-        Returns:
-            The observations, and those at the end of episodes where the step also resets.
-        """
-        if self.autoreset_mode != AutoresetMode.SAME_STEP:
-            stacked.step(inputs, actions, rewards)
-            if ended is not None:
-                stacked.begin(inputs, ended)
-            observations = stacked.now()
-            return observations, observations
-        if last is None:
-            stacked.step(inputs, actions, rewards)
-            final = observations = stacked.now()
-        else:
-            shown = np.where(last[:, None], self.encode.blank, inputs)
-            stacked.step(shown, actions, rewards)
-            final = stacked.now()
-            stacked.begin(inputs, last)
-            observations = stacked.now()
-        return observations, final
-
-    def _stack_block(
-        self, stacked: Any, inputs: Any, actions: Any, rewards: Any, last: Any
-    ) -> list[tuple[Any, Any]]:
-        """Add the frames of K steps, with a leading axis K in every array; see `_stack`."""
-        seen, ended = [], self._ended
-        for k in range(len(inputs)):
-            ends = np.broadcast_to(last[k], self.num_envs) if last[k].any() else None
-            seen.append(self._stack(stacked, inputs[k], actions[k], rewards[k], ends, ended))
-            ended = ends
-        return seen
-
     def _info(
         self, targets: Any, due: Any, active: Any, last: Any, success: Any, final: Any
     ) -> dict[str, Any]:
-        """Return info in Gymnasium's layout.
-
-        Args:
-            targets: Right answers; 0 where not active.
-            due: Whether an answer was due; False where not active.
-            active: Which sub-environments did not just reset.
-            last: Those whose episode ended; None if none did.
-            success: Those whose episode ended with every answer right.
-            final: The observations at the end of episodes; None where they are blank.
-        """
-        info: dict[str, Any] = {}
-        if last is not None:
-            ending: dict[str, Any] = {"is_success": success, "_is_success": last.copy()}
-            if self.autoreset_mode == AutoresetMode.SAME_STEP:
-                wide = last.reshape(*last.shape, *[1] * (targets.ndim - last.ndim))
-                ending.update(target=np.where(wide, targets, 0).astype(targets.dtype))
-                ending.update(_target=last.copy(), due=due & last, _due=last.copy())
-                info.update(final_info=ending, _final_info=last.copy())
-                info.update(final_obs=self._final_observations(last, final), _final_obs=last.copy())
-                targets = np.where(wide, 0, targets).astype(targets.dtype)
-                due, active = due & ~last, ~last
-            else:
-                info.update(ending)
-        if active.any():
-            info["target"], info["_target"], info["due"], info["_due"] = (
-                targets,
-                active,
-                due,
-                active,
-            )
-        return info
-
-    def _final_observations(self, last: Any, final: Any) -> Any:
-        """Return an object array with the final observations where episodes ended."""
-        found = np.full(last.shape, None, dtype=object)
+        """Return info, see `step_info`, where only the final observations need the environment."""
+        if last is None or not self._same_step:
+            return step_info(targets, due, active, last, success)
         if isinstance(self.single_observation_space, spaces.Discrete):
-            found[last] = int(self.encode.blank)
-            return found
-        count = int(np.count_nonzero(last))
-        rows = np.tile(self.encode.blank, (count, 1)) if self._stacked is None else final[last]
-        found[last] = np.fromiter(rows, object, count)
-        return found
+            final = int(self.encode.blank)
+        elif self._stacked is None:
+            final = np.tile(self.encode.blank, (int(np.count_nonzero(last)), 1))
+        else:
+            final = final[last]
+        return same_step_info(targets, due, active, last, success, final)
 
     def _check_in_progress(self) -> None:
         if self._buffer is None:

@@ -1,1 +1,1 @@
-"""Training runs: the loop, the run folder, the learning curve."""
+"""Training runs: the loop, the run folder and the learning curve."""

@@ -14,12 +14,22 @@ from agents.training.loop import Row
 from seqenvs import Bounds
 from seqenvs.files import write_atomically
 
-SMOOTHED = 100  # points; where there are more, means of some are drawn
-LEAST_GAP = 0.05  # between the middles of two labels, as a part of the axis
+SMOOTHED = 100  # points; a longer curve is drawn as a moving average, too
+LEAST_GAP = 0.05  # between the centres of two labels, as a fraction of the axis
 
 
 def draw_curve(path: Path, title: str, curve: Sequence[Row], bounds: Bounds | None) -> None:
-    """Draw return against steps, beside what is reached without memory."""
+    """Draw the learning curve and the best scores without memory.
+
+    Args:
+        path: The file to write; its suffix decides the format.
+        title: Title of the figure.
+        curve: The points; there may be none.
+        bounds: The best scores without memory; None if they are not known.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = figure.subplots()
     steps = [row.steps for row in curve]
@@ -34,7 +44,7 @@ def draw_curve(path: Path, title: str, curve: Sequence[Row], bounds: Bounds | No
     axes.set_xlim(0, max(steps, default=1))
     axes.set_ylim(0, 1.05)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set(xlabel="steps, all streams together", ylabel="mean over episodes")
+    axes.set(xlabel="time steps", ylabel="mean over episodes")
     figure.suptitle(title)
     axes.spines[["top", "right"]].set_visible(False)
     if curve:
@@ -58,7 +68,7 @@ def draw_curve(path: Path, title: str, curve: Sequence[Row], bounds: Bounds | No
 
 
 def _smooth(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """The mean of each value and those before it, at most ``width`` together."""
+    """Compute the moving average over the last ``width`` values."""
     total = np.concatenate([[0.0], np.cumsum(values)])
     last = np.arange(1, len(values) + 1)
     first = np.maximum(0, last - width)
@@ -67,7 +77,7 @@ def _smooth(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
 
 
 def lines_of(bounds: Bounds | None) -> list[tuple[float, str]]:
-    """The bounds from low to high with their labels; those that coincide share one."""
+    """Return the bounds with their labels, from low to high. Equal bounds share a label."""
     lines: dict[str, tuple[float, list[str]]] = {}
     for name in ("chance", "memoryless", "clock", "optimum") if bounds is not None else ():
         value = getattr(bounds, name)
@@ -76,7 +86,7 @@ def lines_of(bounds: Bounds | None) -> list[tuple[float, str]]:
 
 
 def spread(heights: list[float], gap: float) -> list[float]:
-    """Move ascending heights upwards until they are ``gap`` apart, and down from above 1."""
+    """Move ascending heights until they are at least ``gap`` apart, and at most 1."""
     placed: list[float] = []
     for height in heights:
         placed.append(max(height, placed[-1] + gap) if placed else height)

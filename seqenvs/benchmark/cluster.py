@@ -47,7 +47,7 @@ def on_cluster(
     try:
         import ray
     except ModuleNotFoundError as error:
-        raise EngineError("--engine ray needs ray: pip install ray") from error
+        raise EngineError("--engine ray needs ray: pip install 'seqenvs[ray]'") from error
     if address is not None:
         check_reachable(address)
     with tempfile.TemporaryDirectory() as staged:

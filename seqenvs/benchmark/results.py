@@ -56,7 +56,7 @@ class JobResult:
             mean_return, memory_score or None]``.
         evaluation: The evaluation on fresh episodes.
         generalisation: One item for each of the job's ``lengths``.
-        episodes: A few played episodes. All agents are shown the same ones.
+        episodes: A few played episodes. The same ones for all agents.
     """
 
     job: Job
@@ -166,21 +166,6 @@ def read_result(path: Path) -> JobResult:
     except (ValueError, TypeError) as error:
         raise ResultError(f"{path} is damaged: {error}") from error
     return result
-
-
-def read_results(folder: Path) -> tuple[list[JobResult], list[Path]]:
-    """Read all results in the folder of a benchmark.
-
-    Returns:
-        The results in the order of their names, and the files that are damaged.
-    """
-    results, damaged = [], []
-    for path in result_paths(folder):
-        try:
-            results.append(read_result(path))
-        except ResultError:
-            damaged.append(path)
-    return sorted(results, key=lambda each: (each.job.name, each.job.key)), damaged
 
 
 def write_table(path: Path, results: list[JobResult]) -> None:

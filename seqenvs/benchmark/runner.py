@@ -155,13 +155,14 @@ def check_jobs(jobs: Iterable[Job]) -> None:
         SuiteError: An environment cannot be made, an agent is no agent, takes other options or
             cannot be stopped after a number of seconds.
     """
-    seen: set[str] = set()
+    agents, environments = {}, {}  # each combination once
     for job in jobs:
-        values = [job.id, job.kwargs, job.agent, job.options, job.lengths, job.seconds is None]
-        if json.dumps(values) not in seen:
-            seen.add(json.dumps(values))
-            _check_agent(job)
-            _check_environment(job)
+        agents[json.dumps([job.agent, job.options, job.seconds is None])] = job
+        environments[json.dumps([job.id, job.kwargs, job.lengths])] = job
+    for job in agents.values():
+        _check_agent(job)
+    for job in environments.values():
+        _check_environment(job)
 
 
 def _check_agent(job: Job) -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqenvs.benchmark.jobs import Job
 from seqenvs.validation import check_choice, check_int, check_number
@@ -37,82 +37,22 @@ class SuiteError(ValueError):
     """A suite is wrong, or something in it cannot be run."""
 
 
-@dataclass(frozen=True)
-class AgentSpec:
-    """An agent in a row of a suite.
+class Row(NamedTuple):
+    """The jobs of an agent on an environment, one for each seed."""
 
-    In a suite's file, it is the text ``"module:Class"`` or an object with these keys.
-
-    Attributes:
-        agent: The class, as ``"module:Class"``.
-        options: Keyword arguments of its constructor.
-        steps: The most time steps in a row of ``matrix`` or ``generalisation``; None for the
-            suite's. A sweep has a budget of its own.
-    """
-
-    agent: str
-    options: dict[str, Any] = field(default_factory=dict)
-    steps: int | None = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.agent, str) or ":" not in self.agent:
-            raise ValueError(f"agent must be 'module:Class', got {self.agent!r}")
-        if not isinstance(self.options, dict):
-            raise TypeError(f"options must be an object, got {self.options!r}")
-        if self.steps is not None:
-            check_int("steps", self.steps, 1)
-
-    @classmethod
-    def of(cls, value: Any) -> AgentSpec:
-        """Read what a suite's file holds."""
-        if isinstance(value, str):
-            return cls(value)
-        names = [each.name for each in fields(cls)]
-        if not isinstance(value, dict) or "agent" not in value or set(value) - set(names):
-            raise TypeError(
-                f"an agent must be 'module:Class' or an object of {', '.join(names)}, got {value!r}"
-            )
-        return cls(**value)
-
-    def to_json(self) -> Any:
-        """Return the shortest form that `of` reads."""
-        values = {name: value for name, value in asdict(self).items() if value not in (None, {})}
-        return self.agent if len(values) == 1 else values
-
-
-@dataclass(frozen=True)
-class Row:
-    """Jobs that differ by their seed alone.
-
-    Attributes:
-        id: The environment.
-        kwargs: Its parameters.
-        agent: The agent's class, as ``"module:Class"``.
-        jobs: One for each seed.
-    """
-
-    id: str
-    kwargs: dict[str, Any]
     agent: str
     jobs: list[Job]
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """One agent on a problem that becomes harder step by step, with the same budget each time.
+class Sweep(NamedTuple):
+    """The jobs of an agent on a problem that becomes harder, all with the same budget.
 
-    Attributes:
-        problem: ``"echo"``, ``"recall"`` or, for the capacity, ``"copy"``.
-        agent: The agent's class, as ``"module:Class"``.
-        steps: The most time steps of each job; None for no limit.
-        seconds: The most processor seconds of each job; None for no limit.
-        points: For each lag or length, in rising order, one job for each seed.
+    ``problem`` is ``"echo"``, ``"recall"`` or, for the capacity, ``"copy"``. ``points`` holds the
+    jobs, one for each seed, for each lag or length in rising order.
     """
 
     problem: str
     agent: str
-    steps: int | None
-    seconds: float | None
     points: dict[int, list[Job]]
 
 
@@ -124,7 +64,7 @@ class Suite:
         seeds: The seeds of each row.
         steps: The most time steps of a job in ``matrix`` and ``generalisation`` whose agent gives
             no number.
-        agents: Agents that run in every row, in the forms of `AgentSpec`.
+        agents: Agents that run in every row, see `read_agent`.
         matrix: Rows with the keys ``id`` and maybe ``kwargs``.
         horizon: Sweeps of the lag: ``problem``, ``lags`` and a budget, which is ``steps``,
             ``seconds`` of processor time, or both, of which the first to be spent ends a job.
@@ -157,9 +97,9 @@ class Suite:
     def matrix_rows(self) -> list[Row]:
         """Return a row for each environment of the matrix and each agent."""
         return [
-            self._row(entry["id"], entry.get("kwargs", {}), spec)
+            self._row(entry["id"], entry.get("kwargs", {}), agent)
             for entry in self.matrix
-            for spec in self._agents(entry)
+            for agent in self._agents(entry)
         ]
 
     def generalisation_rows(self) -> list[Row]:
@@ -168,7 +108,9 @@ class Suite:
         for entry in self.generalisation:
             kwargs = {**entry.get("kwargs", {}), "length": entry["length"]}
             lengths = sorted({round(entry["length"] * factor) for factor in entry["factors"]})
-            rows += [self._row(entry["id"], kwargs, spec, lengths) for spec in self._agents(entry)]
+            rows += [
+                self._row(entry["id"], kwargs, agent, lengths) for agent in self._agents(entry)
+            ]
         return rows
 
     def horizon_sweeps(self) -> list[Sweep]:
@@ -209,7 +151,7 @@ class Suite:
         found: dict[str, Any] = {}
         for entry in self.matrix:
             for value in entry.get("agents", []):
-                found.setdefault(AgentSpec.of(value).agent, value)
+                found.setdefault(read_agent(value)["agent"], value)
         entry = {"id": id, "kwargs": kwargs, "agents": list(found.values())}
         return replace(self, matrix=[*self.matrix, entry])
 
@@ -217,16 +159,16 @@ class Suite:
         """Return the text of a file that `read_suite` reads."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
-    def _agents(self, entry: dict[str, Any]) -> list[AgentSpec]:
+    def _agents(self, entry: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the agents of an entry and of the suite, each once."""
-        specs = map(AgentSpec.of, [*entry.get("agents", []), *self.agents])
-        return list({json.dumps(spec.to_json()): spec for spec in specs}.values())
+        agents = map(read_agent, [*entry.get("agents", []), *self.agents])
+        return list({json.dumps(agent, sort_keys=True): agent for agent in agents}.values())
 
     def _row(
-        self, id: str, kwargs: dict[str, Any], spec: AgentSpec, lengths: Iterable[int] = ()
+        self, id: str, kwargs: dict[str, Any], agent: dict[str, Any], lengths: Iterable[int] = ()
     ) -> Row:
-        budget = {"steps": spec.steps or self.steps}
-        return Row(id, kwargs, spec.agent, self._jobs(id, kwargs, spec, budget, lengths))
+        budget = {"steps": agent["steps"] or self.steps}
+        return Row(agent["agent"], self._jobs(id, kwargs, agent, budget, lengths))
 
     def _sweeps(
         self,
@@ -238,18 +180,18 @@ class Suite:
         parameters: _Parameters,
     ) -> Iterator[Sweep]:
         budget: dict[str, Any] = {name: entry.get(name) for name in BUDGETS}
-        for spec in self._agents(entry):
+        for agent in self._agents(entry):
             points = {
-                size: self._jobs(id, {**fixed, **parameters(size)}, spec, budget)
+                size: self._jobs(id, {**fixed, **parameters(size)}, agent, budget)
                 for size in sorted(sizes)
             }
-            yield Sweep(problem, spec.agent, points=points, **budget)
+            yield Sweep(problem, agent["agent"], points)
 
     def _jobs(
         self,
         id: str,
         kwargs: dict[str, Any],
-        spec: AgentSpec,
+        agent: dict[str, Any],
         budget: dict[str, Any],
         lengths: Iterable[int] = (),
     ) -> list[Job]:
@@ -257,8 +199,8 @@ class Suite:
             Job(
                 id=id,
                 kwargs=kwargs,
-                agent=spec.agent,
-                options=spec.options,
+                agent=agent["agent"],
+                options=agent["options"],
                 seed=seed,
                 lengths=list(lengths),
                 **budget,
@@ -274,6 +216,36 @@ SECTIONS: dict[str, tuple[set[str], set[str]]] = {
     "capacity": ({"lengths"}, set(BUDGETS)),
     "generalisation": ({"id", "length", "factors"}, {"kwargs"}),
 }
+
+
+def read_agent(value: Any) -> dict[str, Any]:
+    """Read an agent of a suite.
+
+    Args:
+        value: ``"module:Class"``, or an object with the key ``agent``, which is that text, and
+            maybe ``options``, the keyword arguments of the class's constructor, and ``steps``, the
+            most time steps of a job in ``matrix`` and ``generalisation``.
+
+    Returns:
+        An object with all three keys; ``steps`` is None for those of the suite.
+
+    Raises:
+        TypeError, ValueError: The value is something else.
+    """
+    agent = {"agent": value} if isinstance(value, str) else value
+    keys = ("agent", "options", "steps")
+    if not isinstance(agent, dict) or "agent" not in agent or set(agent) - set(keys):
+        raise TypeError(
+            f"an agent must be 'module:Class' or an object of {', '.join(keys)}, got {value!r}"
+        )
+    agent = {"options": {}, "steps": None, **agent}
+    if not isinstance(agent["agent"], str) or ":" not in agent["agent"]:
+        raise ValueError(f"agent must be 'module:Class', got {agent['agent']!r}")
+    if not isinstance(agent["options"], dict):
+        raise TypeError(f"options must be an object, got {agent['options']!r}")
+    if agent["steps"] is not None:
+        check_int("steps", agent["steps"], 1)
+    return agent
 
 
 def read_suite(name: str) -> Suite:
@@ -317,7 +289,7 @@ def make_suite(
 
     Args:
         name: See `read_suite`.
-        agents: Agents to add to every row, in the forms of `AgentSpec`.
+        agents: Agents to add to every row, see `read_agent`.
         id: An environment to add to the matrix.
         kwargs: Parameters of that environment.
 
@@ -344,7 +316,7 @@ def _check_agents(agents: Any) -> None:
     if not isinstance(agents, list):
         raise TypeError(f"agents must be a list, got {agents!r}")
     for agent in agents:
-        AgentSpec.of(agent)
+        read_agent(agent)
 
 
 def _check_entry(section: str, entry: Any, needed: set[str], optional: set[str]) -> None:

@@ -125,11 +125,11 @@ class Copy(Problem):
         )
         size = self._output_length(heard)
         place = time - heard
-        mask = (place >= 0) & (place < size)
-        source = self.start + np.where(mask, size - 1 - place if self.reverse else place, 0)
+        due = (place >= 0) & (place < size)
+        source = self.start + np.where(due, size - 1 - place if self.reverse else place, 0)
         if low == high:
-            return inputs[source[:, 0]], mask
-        return np.take_along_axis(inputs, source, axis=0), mask
+            return inputs[source[:, 0]], due
+        return np.take_along_axis(inputs, source, axis=0), due
 
     def bounds(self) -> Bounds:
         chance = best = 1 / self.num_symbols

@@ -89,9 +89,9 @@ class Echo(Problem):
         targets = np.zeros_like(inputs)
         if self.framing == "one_to_one":
             targets[self.lag :] = inputs[: len(inputs) - self.lag]
-            mask = time < self.shared(lengths)
-            mask[: self.lag] = False
-            return targets, mask
+            due = time < self.shared(lengths)
+            due[: self.lag] = False
+            return targets, due
         source = lengths - 1 - self.lag if self.position is None else self.position
         targets[:] = np.take_along_axis(inputs, np.broadcast_to(source, (1, len(lengths))), axis=0)
         return targets, time == self.shared(lengths) - 1

@@ -144,19 +144,18 @@ class Recorded(Problem):
     def answer(self, inputs: Any, lengths: Any) -> Any:
         steps, size = inputs.shape[:2]
         targets = np.zeros((steps, size, *self._y.shape[2:]), self._y.dtype)
-        mask = np.zeros((steps, size), bool)
+        due = np.zeros((steps, size), bool)
         history, known = np.zeros(size, np.int64), np.ones(size, bool)
         for t, words in enumerate(_words(inputs)[: len(self._levels)]):
             for keys, word in zip(self._levels[t], words, strict=True):
                 key = history << 32 | word
                 history = np.searchsorted(keys, key).clip(max=len(keys) - 1)
                 known = known & (keys[history] == key)
-            targets[t, known] = self._y[self._asked[t][history[known]], t]
+            targets[t, known] = self._y[self._due_at[t][history[known]], t]
             ends = np.flatnonzero(known & (lengths == t + 1))
             sample = self._ended[t][history[ends]]
-            asked = self._due[sample[sample >= 0], : t + 1].T
-            mask[: t + 1, ends[sample >= 0]] = asked
-        return targets, mask
+            due[: t + 1, ends[sample >= 0]] = self._due[sample[sample >= 0], : t + 1].T
+        return targets, due
 
     def check_inputs(self, inputs: Any) -> None:
         column = inputs[:, None]
@@ -172,14 +171,14 @@ class Recorded(Problem):
         """Build an index from each history of inputs to a sample that has it.
 
         ``_levels[t]`` holds, for each word of step t, the sorted keys (number of the previous
-        history, word). The position of a key is the number of the new history. ``_asked[t]`` and
+        history, word). The position of a key is the number of the new history. ``_due_at[t]`` and
         ``_ended[t]`` hold, for each history, a sample whose answer is due at t, or that ends at t,
         or -1.
         """
         size = len(self._x)
         history = np.zeros(size, np.int64)
         self._levels: list[list[Any]] = []
-        self._asked: list[Any] = []
+        self._due_at: list[Any] = []
         self._ended: list[Any] = []
         for t, words in enumerate(_words(np.moveaxis(self._x, 0, 1))):
             self._levels.append([])
@@ -188,7 +187,7 @@ class Recorded(Problem):
                 history = history.reshape(size)
                 self._levels[t].append(keys)
             for table, samples, rows, what in (
-                (self._asked, np.flatnonzero(self._due[:, t]), self._y[:, t], "answers"),
+                (self._due_at, np.flatnonzero(self._due[:, t]), self._y[:, t], "answers"),
                 (self._ended, np.flatnonzero(self._lengths == t + 1), self._due, "masks"),
             ):
                 first = np.full(len(keys), -1)

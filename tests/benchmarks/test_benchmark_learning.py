@@ -37,7 +37,7 @@ def quick(name, row, seed):
 def test_the_second_table_is_of_recurrent_ppo_alone(capsys):
     assert learning.main(["--only", "lag 8", "--seeds", "2", "--long-limit", "0.1"]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert printed[-4].startswith("What stock did not solve")
+    assert printed[-4].startswith("recurrent_ppo on longer problems (stock was not run on these)")
     assert printed[-1].split()[:4] == ["echo", "lag", "8", ">0.1"]
 
 

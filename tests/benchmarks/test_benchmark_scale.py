@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from agents.study import read_results
+from agents.experiments import read_known
 from benchmarks.scale import (
     CALL,
     LINES,
@@ -14,10 +14,10 @@ from benchmarks.scale import (
     Line,
     as_time,
     draw,
+    experiment_cost,
     growth,
     measure,
     page,
-    study_cost,
 )
 
 
@@ -61,8 +61,8 @@ def test_every_line_works_at_its_least(line):
 
 def test_the_page_and_its_picture(tmp_path):
     measured = [(line, [1e-6 * value for value in line.values]) for line in LINES]
-    results = list(read_results().values())
-    text = page(measured, study_cost(results, 2.0, 2), "made here")
+    results = list(read_known().values())
+    text = page(measured, experiment_cost(results, 2.0, 2), "made here")
     assert text.count("| 1.00 |") == len(LINES)
     assert "made here" in text and "| 100 | 200 |" in text
     draw(measured, tmp_path / "scale.png")

@@ -93,7 +93,10 @@ def budgets(rows: pd.DataFrame) -> list[str]:
 def _answer(bars: pd.DataFrame, verb: str, superlative: str, unit: str) -> str:
     """Name the best agents of those that learned from the same, and what they reach."""
     clauses = []
-    for source, rows in bars.groupby("learns_from", sort=False):
+    for source in LEARNS_FROM.values():
+        rows = bars[bars.learns_from == source]
+        if rows.empty:
+            continue
         learned = f"learned from {source.replace('unknown', 'an unknown source')}"
         best = rows[rows.value == rows.value.max()]
         *others, last = best.agent

@@ -68,7 +68,7 @@ def _leaderboard_lines(table: pd.DataFrame) -> Iterator[str]:
         f"Mean return, then the **memory score** and its interval, where there are at least "
         f"{MIN_SEEDS} seeds: {escaped(METHOD)}. *Memoryless* and *clock* are the best returns "
         "without memory. A memory score of 0 is as good as *clock*, 1 is perfect. Compare only "
-        "agents that learned from the same."
+        "agents with the same entry in *learned from*."
     )
     yield ""
     table = table.assign(text=[_result(row) for row in table.itertuples()])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,19 @@ import vl_convert
 
 from seqenvs.benchmark.report.figures import DASHES, SHAPES, THEMES, config
 from seqenvs.benchmark.report.finding import Finding, budgets
-from seqenvs.benchmark.report.reading import BOUNDS, LEARNS_FROM, SECTIONS, Results, dense
+from seqenvs.benchmark.report.reading import BOUNDS, LEARNS_FROM, SECTIONS, Results
 from seqenvs.benchmark.results import HORIZON_SCORE, SOLVED_RETURN, SOLVED_SCORE
 from seqenvs.benchmark.statistics import METHOD, MIN_SEEDS
 
-FILES = Path(__file__).with_name("page")
+FILES = Path(__file__).with_name("assets")
 SCRIPTS = ("elements", "tables", "charts", "sections", "player")  # in the order of their use
 # How much the page may hold: bytes of JSON, or numbers.
-EPISODE_BYTES, CURVE_NUMBERS, ACCURACY_NUMBERS = 1_400_000, 150_000, 60_000
+EPISODE_BYTES, CURVE_NUMBERS, ACCURACY_NUMBERS = 2_000_000, 150_000, 60_000
 MAX_POINTS, MIN_POINTS = 48, 6  # of a curve
 MAX_STEPS, MIN_STEPS = 120, 12  # of a row of accuracies
 
 
-def page(data: dict[str, Any], figures: Mapping[str, Any]) -> str:
+def make_page(data: dict[str, Any], figures: Mapping[str, Any]) -> str:
     """Return the page: its template with the style, the scripts and the data in it."""
     scripts = "".join((FILES / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
     parts = {
@@ -37,8 +36,8 @@ def page(data: dict[str, Any], figures: Mapping[str, Any]) -> str:
         "VEGA": vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace(
             "</script", "<\\/script"
         ),
-        "DATA": dense(data).replace("<", "\\u003c"),
-        "FIGURES": dense(figures).replace("<", "\\u003c"),
+        "DATA": to_json(data).replace("<", "\\u003c"),
+        "FIGURES": json.dumps(figures).replace("<", "\\u003c"),
         "SCRIPT": f'"use strict";\n(() => {{\n{scripts}}})();\n',
     }
     template = (FILES / "page.html").read_text("utf-8")
@@ -57,13 +56,17 @@ def _colors() -> str:
     return f"{rule('light')}\n@media (prefers-color-scheme: dark) {{{rule('dark')}}}\n"
 
 
+def to_json(data: dict[str, Any]) -> str:
+    """Return JSON with short numbers, for arrays, too. What is not finite becomes null."""
+    return str(pd.Series(data, dtype=object).to_json(orient="index", double_precision=4))
+
+
 def page_data(
     results: Results, tables: Mapping[str, pd.DataFrame], finding: Finding
 ) -> dict[str, Any]:
     """Return all that the page shows besides the figures."""
     thinned: list[str] = []
-    places = _places(results, thinned)
-    horizons = tables["horizons"]
+    names = ("overall", "leaderboard", "horizons", "missing", "damaged")
     return {
         "agents": results.agents.to_dict("records"),
         "bounds": BOUNDS,
@@ -81,34 +84,30 @@ def page_data(
             "solved": SOLVED_SCORE,
             "return": SOLVED_RETURN,
         },
-        "tables": {
-            name: _split(tables[name])
-            for name in ("overall", "leaderboard", "horizons", "missing", "damaged")
+        "tables": {  # the names of the columns only once
+            name: {
+                "columns": list(tables[name].columns),
+                "rows": tables[name].astype(object).to_numpy().tolist(),
+            }
+            for name in names
         },
         "budgets": {
-            section: "; ".join(budgets(rows)) for section, rows in horizons.groupby("section")
-        }
-        if len(horizons)
-        else {},
-        "generalisation": list(dict.fromkeys(tables["generalisation"].environment)),
-        "places": places,
+            section: "; ".join(budgets(rows))
+            for section, rows in tables["horizons"].groupby("section")
+        },
+        "generalisation": list(tables["generalisation"].environment.unique()),
+        "places": _places(results, thinned),
         "notes": results.notes,
         "thinned": thinned,
         "facts": _facts(results),
     }
 
 
-def _split(table: pd.DataFrame) -> dict[str, Any]:
-    """Return a table with its columns named once."""
-    rows = json.loads(table.to_json(orient="values", double_precision=4))
-    return {"columns": list(table.columns), "rows": rows}
-
-
 def _places(results: Results, thinned: list[str]) -> list[dict[str, Any]]:
     """Return the curves, accuracies and episodes of all agents, by section and environment."""
-    runs = results.runs
-    keys = ["section", "environment", "agent"]
-    groups = dict(iter(runs.groupby(keys, sort=False)))
+    runs, keys = results.runs, ["section", "environment", "agent"]
+    episodes = dict(iter(_episodes(runs, keys, thinned).groupby(keys)))
+    groups = runs.groupby(keys, sort=False)
     points = int(np.clip(CURVE_NUMBERS / (8 * len(groups)), MIN_POINTS, MAX_POINTS))
     if runs.curve.map(len).max() > points:
         thinned.append(
@@ -120,17 +119,16 @@ def _places(results: Results, thinned: list[str]) -> list[dict[str, Any]]:
             f"Accuracy by time step: at most {steps} columns. In longer episodes, each is the mean "
             "of several time steps."
         )
-    episodes = _choose_episodes(list(groups.values()), thinned)
     places: dict[tuple[str, str], dict[str, Any]] = {}
-    for key, rows, chosen in zip(groups, groups.values(), episodes, strict=True):
-        section, environment, agent = key
+    for (section, environment, agent), rows in groups:
+        here = {"section": section, "environment": environment, "bounds": None, "agents": []}
+        place = places.setdefault((section, environment), here)
         bounds = rows[list(BOUNDS)].iloc[0]
-        place = places.setdefault(
-            (section, environment),
-            {"section": section, "environment": environment, "bounds": None, "agents": []},
-        )
         if bounds.notna().all():
-            place["bounds"] = {name: short(float(bounds[name]), 6) for name in BOUNDS}
+            place["bounds"] = bounds.to_dict()
+        played: dict[str, list[Any]] = {}
+        for row in episodes.get((section, environment, agent), runs[:0]).itertuples():
+            played.setdefault(str(row.seed), []).append(json.loads(row.episodes))
         place["agents"].append(
             {
                 "agent": agent,
@@ -138,13 +136,26 @@ def _places(results: Results, thinned: list[str]) -> list[dict[str, Any]]:
                 "steps": _curve(rows.curve, 0, points),
                 "seconds": _curve(rows.curve, 1, points),
                 "accuracy": _accuracy(rows.accuracy, steps),
-                "episodes": chosen,
+                "episodes": played,
             }
         )
-    return [places[key] for key in sorted(places, key=lambda key: SECTIONS.index(key[0]))]
+    return sorted(places.values(), key=lambda place: SECTIONS.index(place["section"]))
 
 
-def _curve(curves: pd.Series[Any], column: int, most: int) -> list[list[Any]] | None:
+def _episodes(runs: pd.DataFrame, keys: list[str], thinned: list[str]) -> pd.DataFrame:
+    """Return as many episodes as fit: the first of each agent before any second one."""
+    found = runs[[*keys, "seed", "episodes"]].explode("episodes").dropna(subset=["episodes"])
+    found = found.iloc[np.argsort(found.groupby(keys).cumcount(), kind="stable")]
+    kept = found[found.episodes.map(len).cumsum() <= EPISODE_BYTES]
+    if len(kept) < len(found):
+        thinned.append(
+            f"Episodes: {len(kept):,} of {len(found):,} are in the page, the first of each agent "
+            "before any second one."
+        )
+    return kept
+
+
+def _curve(curves: pd.Series[Any], column: int, most: int) -> list[Any] | None:
     """Return steps or seconds, and the median, lowest and highest return over seeds there.
 
     A run that has stopped keeps its last return.
@@ -157,13 +168,12 @@ def _curve(curves: pd.Series[Any], column: int, most: int) -> list[list[Any]] | 
     if not known:
         return None
     first, last = min(each[0, column] for each in known), max(each[-1, column] for each in known)
-    points = [last]
-    if last > first:
-        points = np.geomspace(first, last, min(most, max(map(len, known)))).tolist()
+    points = np.geomspace(first, last, min(most, max(map(len, known)))) if last > first else [last]
     table = np.stack([np.interp(points, each[:, column], each[:, 2]) for each in known])
-    columns = (np.median(table, axis=0), table.min(axis=0), table.max(axis=0))
-    where = [float(f"{each:.3g}") for each in points]
-    return [short(where), *(short(values.tolist()) for values in columns)]
+    return [
+        [float(f"{each:.3g}") for each in points],
+        *(values.round(3) for values in (np.median(table, axis=0), table.min(0), table.max(0))),
+    ]
 
 
 def _accuracy(accuracies: pd.Series[Any], most: int) -> dict[str, Any]:
@@ -174,62 +184,10 @@ def _accuracy(accuracies: pd.Series[Any], most: int) -> dict[str, Any]:
     for row, values in zip(table, accuracies, strict=True):
         row[: len(values)] = values
     columns = table.reshape(len(table), -1, width)
-    due = np.isfinite(columns)
-    count = due.sum(axis=(0, 2))
-    total = np.where(due, columns, 0).sum(axis=(0, 2))
-    values = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
-    return {"width": width, "length": longest, "values": short(values.tolist())}
-
-
-def _choose_episodes(groups: list[pd.DataFrame], thinned: list[str]) -> list[dict[str, Any]]:
-    """Choose episodes by agent and seed: the first of each agent, then others, up to a size."""
-
-    def turns() -> Iterator[tuple[int, int, str]]:
-        for runs in (slice(0, 1), slice(1, None)):
-            for episodes in (slice(0, 1), slice(1, None)):
-                for i, rows in enumerate(groups):
-                    for seed, texts in zip(rows.seed[runs], rows.episodes[runs], strict=True):
-                        yield from ((i, seed, text) for text in texts[episodes])
-
-    chosen: list[dict[str, Any]] = [{} for _ in groups]
-    size = kept = 0
-    for i, seed, text in turns():
-        episode = _episode(json.loads(text))
-        size += len(dense(episode))
-        if size > EPISODE_BYTES:
-            total = sum(len(texts) for rows in groups for texts in rows.episodes)
-            thinned.append(
-                f"Episodes: {kept:,} of {total:,} are in the page, the first of each agent before "
-                "any second one."
-            )
-            break
-        kept += 1
-        chosen[i].setdefault(str(seed), []).append(episode)
-    return chosen
-
-
-def _episode(columns: list[list[Any]]) -> list[Any]:
-    """Shorten an episode. Where no answer is due, the page shows none."""
-    inputs, targets, due, answers, confidence, scores = columns
-    due_only = (
-        [short(value) if flag else 0 for value, flag in zip(column, due, strict=True)]
-        for column in (targets, answers, confidence, scores)
-    )
-    targets, answers, confidence, scores = due_only
-    flags = "".join("1" if flag else "0" for flag in due)
-    return [short(inputs), targets, flags, answers, confidence, scores]
-
-
-def short(value: Any, digits: int = 3) -> Any:
-    """Round numbers, in lists too. A number that is not finite becomes None."""
-    if isinstance(value, list):
-        return [short(each, digits) for each in value]
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return None
-        value = round(value, digits)
-        return int(value) if value == int(value) else value
-    return value if value is None or isinstance(value, (bool, int, str)) else str(value)
+    count = np.isfinite(columns).sum(axis=(0, 2))
+    values = np.full(len(count), np.nan)  # where no answer is due
+    np.divide(np.nansum(columns, axis=(0, 2)), count, out=values, where=count > 0)
+    return {"width": width, "length": longest, "values": values.round(3)}
 
 
 def _facts(results: Results) -> dict[str, Any]:
@@ -243,7 +201,6 @@ def _facts(results: Results) -> dict[str, Any]:
         "run": len(runs),
         "agent": len(results.agents),
         "environment": runs.environment.nunique(),
-        "machine": len(machines),
     }
     lacking = [_plural(missing, "missing run")] if missing else []
     lacking += [_plural(len(results.damaged), "damaged file")] if len(results.damaged) else []

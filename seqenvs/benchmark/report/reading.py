@@ -205,8 +205,10 @@ def _guess(job: Job) -> tuple[str, int | None]:
         if job.id == COPY_ID and list(job.kwargs) == ["length"]:
             return CAPACITY, length
         for section, lag in ((ECHO, job.kwargs.get("lag")), (RECALL, length - 2)):
-            id, parameters = HORIZONS[SWEEPS[section]]
-            if job.id == id and isinstance(lag, int) and job.kwargs == parameters(lag):
+            id, fixed, parameters = HORIZONS[SWEEPS[section]]
+            if job.id != id or not isinstance(lag, int):
+                continue
+            if job.kwargs == {**fixed, **parameters(lag)}:
                 return section, lag
     return MATRIX, None
 

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import sys
 import time
-from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from seqenvs.benchmark.executors import in_processes
 from seqenvs.benchmark.runner import run_benchmark
+from tests.seqenvs.benchmark.agents import TABLE
 from tests.seqenvs.benchmark.test_runner import (
-    LONG,
     ROOT,
     SLOW,
+    begin,
     kill,
+    results_in,
     small,
-    wait_for_results,
+    wait_until,
     written,
 )
 
-pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'seqenvs[ray]'")
 
 OWN = """
 import gymnasium
@@ -56,46 +55,33 @@ def cluster():
     made.shutdown()
 
 
-def begin(folder, suite, *arguments):
+def begin_on_ray(folder, suite, *arguments):
     """Start the command in a folder that holds an agent and a module that it imports."""
     folder.mkdir()
     (folder / "own_agent.py").write_text(OWN)
     (folder / "helper_of_own_agent.py").write_text("")
-    (folder / "given.json").write_text(suite.to_json())
-    command = [sys.executable, "-m", "seqenvs", "benchmark", "--suite", "given.json", "--dir", "."]
-    return subprocess.Popen(
-        [*command, "--engine", "ray", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return begin(folder, suite, "--engine", "ray", *arguments, cwd=folder, env=env)
 
 
 def test_a_node_that_dies_costs_nothing(cluster, tmp_path):
-    second = cluster.add_node(num_cpus=1)
-    suite = replace(LONG, agents=[{**SLOW, "steps": 30_000}])
-    process = begin(tmp_path / "ray", suite, "--address", cluster.address)
+    second, folder = cluster.add_node(num_cpus=1), tmp_path / "ray"
+    suite = small(TABLE, SLOW, {**SLOW, "steps": 15_000}, seeds=[0, 1, 2])
+    process = begin_on_ray(folder, suite, "--address", cluster.address)
     try:
-        wait_for_results(process, tmp_path / "ray", 2)
+        wait_until(process, lambda: len(results_in(folder)) >= 2)
         wait_for_task(process, second)
         second.all_processes["raylet"][0].process.kill()  # SIGKILL; its workers end with it
-        assert len(list((tmp_path / "ray" / "jobs").iterdir())) < 9
+        assert len(results_in(folder)) < 9
         output, errors = process.communicate(timeout=400)
     finally:
         if process.poll() is None:
             kill(process)
     assert process.returncode == 0, errors
-    jobs = suite.jobs()
-    assert len(list((tmp_path / "ray" / "jobs").iterdir())) == len(jobs) == 12
-    for job in jobs:
-        assert output.count(f"{job.name}: return") >= 1
-    assert output.count(": return") == 12  # each written once
+    assert len(results_in(folder)) == output.count(": return") == 9  # each written once
     execute = partial(in_processes, workers=2)
     assert run_benchmark(suite, tmp_path / "local", execute=execute) == []
-    assert written(tmp_path / "ray") == written(tmp_path / "local")
+    assert written(folder) == written(tmp_path / "local")
 
 
 def wait_for_task(process, node):
@@ -113,16 +99,15 @@ def wait_for_task(process, node):
 
 
 def test_a_third_party_agent_is_sent_to_the_nodes(cluster, tmp_path):
-    suite = small(agents=["own_agent:Agent"])
-    process = begin(tmp_path / "ray", suite, "--address", cluster.address)
+    folder = tmp_path / "ray"
+    process = begin_on_ray(folder, small("own_agent:Agent"), "--address", cluster.address)
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, output + errors
-    (result,) = json.loads((tmp_path / "ray" / "results.json").read_text())
-    assert result["job"]["agent"] == "own_agent:Agent"
+    assert [result["job"]["agent"] for result in written(folder)] == ["own_agent:Agent"]
 
 
 def test_ray_is_started_here(tmp_path):
-    process = begin(tmp_path / "ray", small("TableAgent", seeds=[0, 1, 2]), "--jobs", "2")
+    process = begin_on_ray(tmp_path / "ray", small(TABLE, seeds=[0, 1, 2]))
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, output + errors
     assert output.count("return 0.") == 3

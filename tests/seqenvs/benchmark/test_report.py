@@ -1,4 +1,4 @@
-"""The report: what it says is what is in the cells, whatever is missing or damaged."""
+"""The report says what the results say, whatever is missing or damaged."""
 
 from __future__ import annotations
 
@@ -9,104 +9,109 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import trim_mean
 
-from agents.training.run_folder import RunFolderError
-from seqenvs.benchmark.report import (
-    CAPACITY,
-    ECHO,
-    GENERALISATION,
-    MATRIX,
-    gather,
-    interval,
-    leaderboard,
-    memory_horizon,
-    page,
-    page_data,
-    write_report,
-)
-from seqenvs.benchmark.results import Cell, write_cell
-from seqenvs.benchmark.suites import Suite, read_suite
-from tests.seqenvs.benchmark.synthetic_cells import make_result
+from seqenvs.benchmark.jobs import Job
+from seqenvs.benchmark.report import leaderboard, write_report
+from seqenvs.benchmark.report.figures import make_figures
+from seqenvs.benchmark.report.finding import find
+from seqenvs.benchmark.report.page import make_page, page_data, to_json
+from seqenvs.benchmark.report.reading import CAPACITY, ECHO, GENERALISATION, MATRIX, read_folder
+from seqenvs.benchmark.report.tables import make_tables
+from seqenvs.benchmark.results import ResultError, write_result
+from seqenvs.benchmark.statistics import estimate, interval, memory_horizon
+from seqenvs.benchmark.suites import Suite
+from tests.seqenvs.benchmark.synthetic_results import make_result, write_suite
 
+PPO, LSTM, MLP = "agents:RecurrentPPO", "agents:LSTM", "agents:MLP"
 SUITE = Suite(
     seeds=[0, 1, 2],
-    steps_without_preset=100_000,
-    matrix=[
-        {"id": "SeqNext-v0", "agents": ["lstm", "mlp"]},
-        {"id": "SeqEcho-v0", "agents": ["recurrent_ppo", "lstm", "mlp"]},
-    ],
-    horizon=[{"problem": "echo", "agents": ["lstm"], "steps": 100_000, "lags": [1, 2, 4, 8]}],
-    capacity=[{"agents": ["lstm"], "steps": 100_000, "lengths": [2, 4]}],
-    generalisation=[
-        {"id": "SeqEcho-v0", "length": 10, "agents": ["lstm"], "factors": [0.5, 1, 2]},
-    ],
+    steps=100_000,
+    agents=[LSTM],
+    matrix=[{"id": "SeqNext-v0", "agents": [MLP]}, {"id": "SeqEcho-v0", "agents": [PPO, MLP]}],
+    horizon=[{"problem": "echo", "agents": [PPO], "steps": 100_000, "lags": [1, 2, 4, 8]}],
+    capacity=[{"steps": 100_000, "lengths": [2, 4]}],
+    generalisation=[{"id": "SeqEcho-v0", "length": 10, "factors": [0.5, 1, 2]}],
 )
+ECHO_JOB = Job(id="SeqEcho-v0", agent=LSTM, seed=0, steps=30_000)
 
 
-def write_suite(folder, suite=SUITE, scores=None, skip=lambda cell: False):
-    for cell in suite.cells():
-        if not skip(cell):
-            write_cell(folder, make_result(cell, scores(cell) if scores else None))
-    (folder / "suite.json").write_text(suite.to_json())
-
-
-def embedded(html, name="data"):
-    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', html, re.S)
-    return json.loads(found[1])
+def report(folder):
+    """The results, the tables, the data of the page and the Markdown."""
+    results = read_folder(folder)
+    tables = make_tables(results)
+    finding = find(tables)
+    data = json.loads(to_json(page_data(results, tables, finding)))
+    return results, tables, data, leaderboard(results, tables, finding)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    write_suite(folder)
+    write_suite(folder, SUITE)
     return folder
 
 
-def test_files_are_written(whole, tmp_path):
-    paths = write_report(whole, tmp_path / "new" / "report")
-    assert [path.name for path in paths] == ["leaderboard.md", "index.html"]
-    html = paths[1].read_text("utf-8")
-    data = embedded(html)
-    assert data["provenance"]["cells"] == len(SUITE.cells())
-    assert not (data["missing"] or data["damaged"] or data["notes"])
-    assert not list((tmp_path / "new" / "report").glob(".*"))
-    # Nothing is asked of the network: no address is loaded by an attribute or a rule of style.
+def test_files(whole, tmp_path):
+    out = tmp_path / "new" / "report"
+    paths = write_report(whole, out)
+    assert set(paths) == {path for path in out.rglob("*") if path.is_file()}
+    assert paths[0] == out / "index.html"
+    html = paths[0].read_text("utf-8")
+    # Nothing is fetched: no attribute and no rule of the style names an address.
     outside = re.sub(r"<script.*?</script>", "", html, flags=re.S)
     assert not re.search(r'(src|href)="(?!#)|url\(|@import', outside)
     assert "default-src 'none'" in html and "{{" not in outside
+    names = {"finding", "horizon-echo", "capacity", "generalisation-1"}
+    for name in names:
+        svg = (out / "figures" / f"{name}.svg").read_text("utf-8")
+        assert svg.startswith("<svg") and "LSTM" in svg
+        assert (out / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert {path.stem for path in (out / "figures").iterdir()} == names
+    for path in (out / "tables").iterdir():
+        table = pd.read_csv(path)
+        if "agent" in table and path.stem != "missing":
+            assert "learns_from" in table
+    assert len(pd.read_csv(out / "tables" / "results.csv")) == len(SUITE.jobs())
 
 
-def test_leaderboard_has_means_intervals_and_bounds(whole):
-    found = gather(whole)
-    row = page_data(found)["leaderboard"][1]
-    assert row["environment"] == "SeqEcho-v0"
-    assert row["bounds"] == {"chance": 0.1, "memoryless": 0.1, "clock": 0.1, "optimum": 1}
-    group = next(
-        each
-        for each in found.groups
-        if each.environment == "SeqEcho-v0" and each.agent == "lstm" and MATRIX in each.sections
-    )
-    entry = next(each for each in row["rows"] if each["agent"] == "lstm")
-    assert entry["score"]["y"] == pytest.approx(np.mean(group.scores), abs=1e-4)
-    low, high = interval(group.scores)
-    assert (entry["score"]["low"], entry["score"]["high"]) == pytest.approx((low, high), abs=1e-4)
-    assert low <= np.mean(group.scores) <= high
-    text = leaderboard(found)
-    assert "| agent | SeqNext-v0 | SeqEcho-v0 |" in text
-    assert f"**{np.mean(group.scores):.3f}** ({low:.3f} to {high:.3f})" in text
-    assert "| *clock* | 1.000 | 0.100 |" in text
-    assert "scipy.stats.bootstrap" in text
-    assert text.splitlines()[-1].startswith(f"{len(SUITE.cells())} runs, ")
-    assert all(machine in text for machine in found.machines)
+def test_leaderboard(whole):
+    _, tables, data, text = report(whole)
+    scores = [
+        make_result(job).evaluation.memory_score
+        for job in SUITE.matrix_rows()[4].jobs  # LSTM on echo
+    ]
+    table = tables["leaderboard"].set_index(["environment", "agent"])
+    row = table.loc["SeqEcho-v0", "LSTM"]
+    low, high = interval(scores)
+    assert row.memory_score == trim_mean(scores, 0.25)
+    assert (row.memory_score_low, row.memory_score_high) == (low, high)
+    assert low <= row.memory_score <= high
+    assert (row.chance, row.clock, row.optimum, row.learns_from) == (0.1, 0.1, 1, "right answers")
+    assert np.isnan(table.loc["SeqNext-v0", "LSTM"].memory_score)
+    overall = tables["overall"].set_index("agent").loc["LSTM"]
+    assert (overall.environments, overall.scored, overall.memory_score) == (2, 1, row.memory_score)
+    assert data["tables"]["leaderboard"]["columns"][:3] == ["environment", "agent", "learns_from"]
+    assert f"**{row.memory_score:.3f}** ({low:.3f} to {high:.3f})" in text
+    assert "| agent | learned from | SeqNext-v0 | SeqEcho-v0 |" in text
+    assert "| *clock* |  | 1.000 | 0.100 |" in text
+    assert "| RecurrentPPO | rewards |" in text
+    assert "scipy.stats.bootstrap" in text and f"{len(SUITE.jobs())} runs" in text
 
 
-def test_interval_needs_seeds_and_is_repeatable():
-    assert interval([0.5, 0.6]) is None
+def test_statistics():
+    assert interval([0.5, 0.6]) is None and interval() is None
     assert interval([0.5, 0.5, 0.5]) == (0.5, 0.5)
     values = [0.1, 0.4, 0.5, 0.9]
     assert interval(values) == interval(values)
-    assert interval([8.0, 8.0, 16.0], np.median) == (8, 16)
+    assert estimate("x", values)["x"] == pytest.approx(0.45)  # the ends are cut off
+    assert estimate("x") == {"x": None, "x_low": None, "x_high": None}
+    # Each stratum is resampled by itself: where its seeds agree, nothing varies.
+    assert interval([0, 0, 0], [1, 1, 1]) == (0.5, 0.5)
+    low, high = interval([0, 0, 0, 0], [0.4, 0.5, 0.6, 0.7])
+    assert 0 < low < high < 0.35
 
 
 @pytest.mark.parametrize(
@@ -123,265 +128,241 @@ def test_memory_horizon(scores, expected):
     assert memory_horizon(scores, [4, 2, 1]) == expected
 
 
-def test_horizon_is_the_median_over_seeds(tmp_path):
-    reach = [2, 4, 8]
+def test_horizons_and_finding(tmp_path):
+    reach = {LSTM: [2, 4, 8], PPO: [2, 2, 2]}
     write_suite(
         tmp_path,
-        scores=lambda cell: 1.0 if cell.kwargs.get("lag", 1) <= reach[cell.seed] else 0.0,
+        SUITE,
+        scores=lambda job: float(
+            job.kwargs.get("lag", 1) <= reach.get(job.agent, [1] * 3)[job.seed]
+        ),
     )
-    data = page_data(gather(tmp_path))
-    (row,) = data["horizons"]["echo"]["rows"]
-    assert (row["horizon"], row["least"], row["most"], row["seeds"]) == (4, 2, 8, 3)
-    assert (row["low"], row["high"], row["swept"]) == (2, 8, 8)
-    points = data["horizons"]["echo"]["points"]
-    assert [point["x"] for point in points] == [1, 2, 4, 8]
-    assert [point["y"] for point in points] == pytest.approx([1, 1, 2 / 3, 1 / 3], abs=1e-4)
-    assert data["horizons"]["copy"]["rows"][0]["horizon"] == 4
-    assert data["horizons"]["recall"] == {"points": [], "rows": []}
-    text = leaderboard(gather(tmp_path))
-    assert "| agent | Memory horizon: echo, 100,000 steps | Capacity, 100,000 steps |" in text
-    assert "| lstm | 4 (2 to 8) | ≥ 4 |" in text
-
-
-def test_a_budget_in_seconds_is_told_and_the_matrix_may_be_empty(tmp_path):
-    sweep = {"problem": "recall", "agents": ["gru"], "seconds": 2.5, "lags": [2, 8]}
-    write_suite(tmp_path, Suite(seeds=[0, 1], steps_without_preset=9, horizon=[sweep]))
-    text = leaderboard(gather(tmp_path))
-    assert "| agent | Memory horizon: recall, 2.5 s |" in text and "*clock*" not in text
-    assert re.search(r"\| gru \| .*, 2 seeds \|", text)
-    (row,) = page_data(gather(tmp_path))["horizons"]["recall"]["rows"]
-    assert (row["steps"], row["seconds"]) == (None, 2.5)
-
-
-def test_a_seed_without_a_lag_that_decides_is_left_out(tmp_path):
-    write_suite(
-        tmp_path,
-        scores=lambda cell: 1.0,
-        skip=lambda cell: cell.kwargs.get("lag") == 2 and cell.seed == 1,
+    results, tables, data, text = report(tmp_path)
+    horizons = tables["horizons"].set_index(["section", "agent"])
+    lstm = horizons.loc[ECHO, "LSTM"]
+    assert [lstm[name] for name in ("horizon", "least", "most", "seeds")] == [4, 2, 8, 3]
+    assert horizons.loc[ECHO, "RecurrentPPO"].horizon == 2
+    assert horizons.loc[CAPACITY, "LSTM"].horizon == 4
+    scores = tables["scores_by_size"].query("section == @ECHO and agent == 'LSTM'")
+    assert list(scores["size"]) == [1, 2, 4, 8]
+    assert list(scores.memory_score) == pytest.approx([1, 1, 2 / 3, 1 / 3])
+    assert "| LSTM | right answers | 4 (2 to 8) | ≥ 4 |" in text
+    assert "Memory horizon: echo, at most 100,000 steps | Capacity, at most 100,000 steps" in text
+    finding = find(tables)
+    assert finding.answer == (
+        "RecurrentPPO, which learned from rewards, remembers 2 time steps back; LSTM, which "
+        "learned from right answers, remembers 4 time steps back."
     )
-    (row,) = page_data(gather(tmp_path))["horizons"]["echo"]["rows"]
-    assert (row["seeds"], row["unknown"], row["horizon"], row["low"]) == (2, 1, 8, None)
+    assert data["words"]["answer"] == finding.answer
+    assert finding.question in text and finding.answer in text
+    rows = make_figures(results.agents.agent, tables, finding)["finding"]["datasets"]["rows"]
+    assert [row["heading"] or (row["agent"], row["value"]) for row in rows] == [
+        "learned from rewards", ("RecurrentPPO", 2), "learned from right answers", ("LSTM", 4),
+    ]  # fmt: skip
 
 
-def test_generalisation_is_relative_to_the_length_learned_at(whole):
-    (environment,) = page_data(gather(whole))["generalisation"]
-    assert environment["environment"] == "SeqEcho-v0 length=10"
-    assert [(point["x"], point["length"]) for point in environment["points"]] == [
-        (0.5, 5),
-        (1, 10),
-        (2, 20),
-    ]
+def test_findings_of_many_agents_and_of_other_sections(tmp_path):
+    agents = [f"mine:Agent{i}" for i in range(20)]
+    sweep = [{"steps": 1000, "lengths": [2, 4]}]
+    for name, suite, answer in (
+        (
+            "capacity",
+            Suite([0], 1000, agents, capacity=sweep),
+            "All 20 agents .* at least 4 symbols",
+        ),
+        ("matrix", Suite([0], 1000, agents, [{"id": "SeqEcho-v0"}]), "All 20 agents .* score 0.50"),
+        ("none", Suite([0], 1000, agents, [{"id": "SeqNext-v0"}]), "No result has a memory score"),
+    ):
+        write_suite(tmp_path / name, suite, scores=lambda job: 0.5)
+        finding = find(make_tables(read_folder(tmp_path / name)))
+        assert re.match(answer, finding.answer)
+        assert len(finding.bars) == (0 if name == "none" else 13)
+    assert write_report(tmp_path / "none", tmp_path / "none")
 
 
-def test_a_length_that_varies_has_no_factor_and_is_noted(tmp_path):
-    cell = Cell(
-        id="SeqEcho-v0",
-        kwargs={"length": [5, 10]},
-        agent="lstm",
-        seed=0,
-        steps=30_000,
-        target=1,
-        lengths=[20],
-    )
-    result = make_result(replace(cell, lengths=[]))
-    write_cell(tmp_path, replace(result, cell=cell))
-    data = page_data(gather(tmp_path))
-    assert data["generalisation"] == []
-    assert any("has no 'length' that is a number" in note for note in data["notes"])
+def test_a_budget_in_seconds(tmp_path):
+    sweep = {"problem": "recall", "seconds": 2.5, "lags": [2, 8]}
+    write_suite(tmp_path, Suite([0, 1], 9, ["agents:GRU"], horizon=[sweep]))
+    *_, data, text = report(tmp_path)
+    assert "recall, at most 2.5 s of processor time |" in text and "*clock*" not in text
+    assert re.search(r"\| GRU \| right answers \| .*, 2 seeds \|", text)
+    assert data["tables"]["leaderboard"]["rows"] == []
 
 
-def test_what_is_missing_is_listed(tmp_path):
-    write_suite(
-        tmp_path, skip=lambda cell: cell.agent == "mlp" or (cell.id, cell.seed) == ("SeqCopy-v0", 2)
-    )
-    data = page_data(gather(tmp_path))
-    rows = {(row["section"], row["environment"], row["agent"]): row for row in data["missing"]}
-    assert rows[MATRIX, "SeqEcho-v0", "mlp"]["there"] == 0
-    assert rows[CAPACITY, "SeqCopy-v0 length=4", "lstm"]["seeds"] == [2]
-    assert len(rows) == 4
-    assert "cells are missing" in leaderboard(gather(tmp_path))
+def test_missing_results(tmp_path):
+    def skip(job):
+        return job.agent == MLP or (job.kwargs.get("lag"), job.seed, job.agent) == (2, 1, LSTM)
+
+    write_suite(tmp_path, SUITE, scores=lambda job: 1.0, skip=skip)
+    _, tables, data, text = report(tmp_path)
+    missing = tables["missing"].set_index(["section", "environment", "agent"])
+    assert len(missing) == 3
+    assert missing.loc[MATRIX, "SeqEcho-v0", MLP].there == 0
+    assert missing.loc[ECHO, "SeqEcho-v0 lag=2 length=12", LSTM].seeds == "1"
+    assert data["facts"]["missing"] == 7 and "7 results of the suite are missing" in text
+    row = tables["horizons"].query("section == @ECHO and agent == 'LSTM'").iloc[0]
+    assert (row.seeds, row.unknown, row.horizon) == (2, 1, 8)
 
 
 def test_damaged_files_are_named(tmp_path):
-    write_suite(tmp_path)
-    cells = sorted((tmp_path / "cells").glob("*.json"))
-    cells[0].write_text('{"cell": {')
-    values = json.loads(cells[1].read_text())
-    values["evaluation"]["accuracy"] = ["good"]
-    cells[1].write_text(json.dumps(values))
-    values = json.loads(cells[2].read_text())
-    values["evaluation"]["bounds"] = {"chance": 0.1}
-    cells[2].write_text(json.dumps(values))
-    (tmp_path / "cells" / ".half.json").write_text("{")
+    write_suite(tmp_path, SUITE)
+    paths = sorted((tmp_path / "jobs").glob("*.json"))
+    paths[0].write_text('{"job": {')
+    for path, name, value in (
+        (paths[1], "accuracy", ["good"]),
+        (paths[2], "bounds", {"chance": 0.1}),
+        (paths[3], "mean_return", float("nan")),
+        (paths[4], "mean_return", None),
+    ):
+        values = json.loads(path.read_text())
+        values["evaluation"][name] = value
+        path.write_text(json.dumps(values))
+    (tmp_path / "jobs" / ".half.json").write_text("{")
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "old.json").write_text("")
-    data = page_data(gather(tmp_path))
-    named = [name for name, _ in data["damaged"]]
-    assert named == [cells[0].name, cells[1].name, cells[2].name, "damaged/old.json"]
-    assert all(reason for _, reason in data["damaged"])
-    assert data["provenance"]["cells"] == len(cells) - 3
+    (tmp_path / "suite.json").write_text("{")
+    results, *_ = report(tmp_path)
+    assert list(results.damaged.file) == [
+        *(path.name for path in paths[:5]), "damaged/old.json", "suite.json",
+    ]  # fmt: skip
+    assert all(results.damaged.reason)
+    assert len(results.runs) == len(paths) - 5
 
 
-def test_numbers_that_are_not_finite_are_damage(tmp_path):
-    write_suite(tmp_path)
-    path = sorted((tmp_path / "cells").glob("*.json"))[0]
-    path.write_text(
-        re.sub(
-            r'"mean_return": [\d.]+, "standard', '"mean_return": NaN, "standard', path.read_text()
-        )
-    )
-    assert gather(tmp_path).damaged[0][0] == path.name
-
-
-def test_a_folder_without_cells_is_refused(tmp_path):
-    with pytest.raises(RunFolderError, match="holds no cell to report: give the folder"):
+def test_folders_that_are_refused(whole, tmp_path):
+    with pytest.raises(ResultError, match="holds no result to report: give the folder"):
         write_report(tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_a_place_that_can_not_be_written_is_refused(whole, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunFolderError, match=r"file can't be written"):
+    with pytest.raises(ResultError, match=r"file cannot be written"):
         write_report(whole, tmp_path / "file")
 
 
-def test_without_a_suite_cells_are_told_by_their_form(tmp_path):
-    write_suite(tmp_path)
+def test_without_a_suite_the_settings_tell_the_section(tmp_path):
+    write_suite(tmp_path, SUITE)
     (tmp_path / "suite.json").unlink()
-    found = gather(tmp_path)
-    assert found.suite_name in ("quick", "timed", "full") and found.notes
-    sections = {(group.environment, *sorted(group.sections)) for group in found.groups}
-    assert ("SeqEcho-v0 length=10", GENERALISATION) in sections
-    assert ("SeqEcho-v0 lag=2 length=12", ECHO) in sections
-    assert ("SeqCopy-v0 length=2", CAPACITY) in sections
-    assert ("SeqEcho-v0", MATRIX) in sections
+    write_result(tmp_path, make_result(replace(ECHO_JOB, kwargs={"lag": 2, "length": 50})))
+    results, *_ = report(tmp_path)
+    sections = set(zip(results.runs.environment, results.runs.section, strict=True))
+    assert sections >= {
+        ("SeqEcho-v0 length=10", GENERALISATION),
+        ("SeqEcho-v0 lag=2 length=12", ECHO),
+        ("SeqEcho-v0 lag=2 length=50", MATRIX),
+        ("SeqCopy-v0 length=2", CAPACITY),
+        ("SeqEcho-v0", MATRIX),
+    }
+    assert "no suite.json" in results.notes[0]
 
 
-def test_a_damaged_suite_is_named(tmp_path):
-    write_suite(tmp_path)
-    (tmp_path / "suite.json").write_text("{")
-    assert gather(tmp_path).damaged[0][0] == "suite.json"
+def test_generalisation(whole, tmp_path):
+    _, tables, *_ = report(whole)
+    table = tables["generalisation"]
+    assert list(zip(table.factor, table.length, strict=True)) == [(0.5, 5), (1, 10), (2, 20)]
+    result = make_result(replace(ECHO_JOB, kwargs={"length": [5, 10]}))
+    write_result(tmp_path, replace(result, job=replace(result.job, lengths=[20])))
+    results, tables, *_ = report(tmp_path)
+    assert tables["generalisation"].empty
+    assert any("has no 'length' that is a number" in note for note in results.notes)
 
 
-def test_agents_of_one_name_are_told_apart_by_their_settings(tmp_path):
-    for hidden in (8, 16):
-        cell = Cell(
-            id="SeqEcho-v0",
-            agent="lstm",
-            options={"hidden": hidden, "layers": 1},
-            seed=0,
-            steps=30_000,
-            target=0.9,
-        )
-        write_cell(tmp_path, make_result(cell))
-    names = {group.agent for group in gather(tmp_path).groups}
-    assert names == {"lstm (hidden=8)", "lstm (hidden=16)"}
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ([{"options": {"hidden": 8, "x": 1}}, {"options": {"x": 1}}],
+         {"LSTM (hidden=8)", "LSTM (hidden=null)"}),
+        ([{"steps": 10}, {"steps": 20}], {"LSTM (steps=10)", "LSTM (steps=20)"}),
+        ([{}, {"agent": "mine:LSTM"}], {"agents:LSTM", "mine:LSTM"}),
+        ([{}, {"seed": 1}], {"LSTM"}),
+        ([{"id": "SeqCopy-v0", "options": {"x": 1}}, {"options": {"x": 2}}], {"LSTM"}),
+    ],
+)  # fmt: skip
+def test_names_tell_agents_apart(tmp_path, changes, names):
+    for change in changes:
+        write_result(tmp_path, make_result(replace(ECHO_JOB, **change)))
+    assert set(read_folder(tmp_path).agents.agent) == names
 
 
-def test_sweeps_of_other_settings_are_lines_of_their_own(tmp_path):
-    write_suite(tmp_path)
-    for cell in SUITE.cells():
-        if "lag" in cell.kwargs:
-            write_cell(tmp_path, make_result(replace(cell, steps=500_000)))
-    data = page_data(gather(tmp_path))
-    rows = {row["agent"]: row["seeds"] for row in data["horizons"]["echo"]["rows"]}
-    assert rows == {"lstm (steps=100000)": 3, "lstm (steps=500000)": 3}
-    assert any("12 cells have settings that are not in the suite" in note for note in data["notes"])
+def test_one_agent_that_learned_from_two_sources_is_two(tmp_path):
+    for seed, source in enumerate(["rewards", "answers", "unknown"]):
+        result = make_result(replace(ECHO_JOB, seed=seed))
+        write_result(tmp_path, replace(result, learns_from=source))
+    _, tables, _, text = report(tmp_path)
+    assert len(tables["leaderboard"]) == 3
+    assert "| LSTM (from=rewards) | rewards |" in text
+    assert "learned from an unknown source" in text
 
 
-def test_an_agent_of_somebody_elses(tmp_path):
-    """Bounds, seconds and confidence may be unknown, and a name may be anything."""
-    name = "evil:</script><script>alert(1)</script>|<!--"
-    cell = Cell(id="Mine-v0", agent=name, seed=0, steps=30_000, target=0.9)
-    result = make_result(cell)
+def test_text_of_results_is_never_markup(tmp_path):
+    """Names may be anything; bounds, seconds and confidence may be unknown."""
+    name = "evil:</script><script>alert(1)</script>|<!--`*_[x](y)\n# head"
+    result = make_result(replace(ECHO_JOB, id=name, agent=name))
     episode = result.episodes[0]
     unknown = [None] * len(episode.due)
+    strange = replace(episode, confidence=unknown, inputs=[[0.5, {"a": name}]] * len(unknown))
     result = replace(
         result,
-        evaluation=replace(result.evaluation, bounds=None, memory_score=None),
+        machine=name,
+        versions={name: name},
+        evaluation=replace(result.evaluation, id=name, bounds=None, memory_score=None),
         curve=[[steps, None, value, None] for steps, _, value, _ in result.curve],
-        episodes=[replace(episode, confidence=unknown, inputs=[[0.5, 1.0]] * len(episode.due))],
+        episodes=[strange],
     )
-    write_cell(tmp_path, result)
-    html = page(page_data(gather(tmp_path)))
+    write_result(tmp_path, result)
+    _, _, data, text = report(tmp_path)
+    html = make_page(data, {"figure": name})
     assert html.count("</script>") == 4 and "<!--<" not in html
-    data = embedded(html)
-    assert data["agents"] == [name]
+    embedded = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)
+    assert json.loads(embedded[1]) == data
     (agent,) = data["places"][0]["agents"]
-    assert agent["seconds"] is None and agent["steps"]
-    assert data["leaderboard"][0]["bounds"] is None
-    assert agent["episodes"]["0"][0][0][0] == [0.5, 1]
-    assert "unknown" in leaderboard(gather(tmp_path))
-    assert "<script>" not in leaderboard(gather(tmp_path))
+    assert agent["seconds"] is None and agent["steps"] and data["places"][0]["bounds"] is None
+    assert agent["episodes"]["0"][0][0][0][0] == 0.5
+    assert not re.search(r"(?<!\\)[`\[\]]|<|^#|[^\\ ]\|[^ \n]", text, re.M)
+    assert "unknown" in text
 
 
-def test_curves_are_medians_that_keep_their_last_value(tmp_path):
+def test_curves_and_accuracies(tmp_path):
     for seed, (end, reached) in enumerate([(1000, 0.2), (10_000, 0.5), (10_000, 0.8)]):
-        cell = Cell(id="SeqEcho-v0", agent="lstm", seed=seed, steps=30_000, target=0.9)
         curve = [[100, 0.1, 0.1, None], [end, end / 1000, reached, None]]
-        write_cell(tmp_path, replace(make_result(cell), curve=curve))
-    (agent,) = page_data(gather(tmp_path))["places"][0]["agents"]
-    steps, middle, low, high = agent["steps"]
+        job = replace(ECHO_JOB, seed=seed, kwargs={"length": 500})
+        write_result(tmp_path, replace(make_result(job, 1.0), curve=curve))
+    *_, data, _ = report(tmp_path)
+    (agent,) = data["places"][0]["agents"]
+    steps, *columns = agent["steps"]  # median, lowest, highest
     assert (steps[0], steps[-1]) == (100, 10_000)
-    assert (middle[0], low[0], high[0]) == (0.1, 0.1, 0.1)
-    assert (middle[-1], low[-1], high[-1]) == (0.5, 0.2, 0.8)
-
-
-def test_what_is_thinned_is_said(tmp_path, monkeypatch):
-    write_suite(tmp_path)
-    monkeypatch.setattr("seqenvs.benchmark.report.EPISODE_BYTES", 4000)
-    data = page_data(gather(tmp_path))
-    agents = [agent for place in data["places"] for agent in place["agents"]]
-    kept = sum(len(each) for agent in agents for each in agent["episodes"].values())
-    assert 0 < kept < 100
-    assert any(f"{kept} of " in line for line in data["thinned"])
-    # The first of each before any second one.
-    assert max(len(agent["episodes"]) for agent in agents) == 1
-
-
-def test_accuracy_of_long_episodes_is_gathered_in_columns(tmp_path):
-    cell = Cell(
-        id="SeqEcho-v0", kwargs={"length": 500}, agent="lstm", seed=0, steps=30_000, target=1
-    )
-    write_cell(tmp_path, make_result(cell, 1.0))
-    (agent,) = page_data(gather(tmp_path))["places"][0]["agents"]
+    assert [column[0] for column in columns] == [0.1, 0.1, 0.1]
+    assert [column[-1] for column in columns] == [0.5, 0.2, 0.8]  # the first stopped at 1000
     accuracy = agent["accuracy"]
     assert (accuracy["width"], accuracy["length"], len(accuracy["values"])) == (5, 500, 100)
     assert accuracy["values"][0] == 1
 
 
-def test_the_full_suite_stays_below_5_mb(tmp_path):
-    suite = read_suite("full")
-    for cell in suite.cells():
-        write_cell(tmp_path, make_result(cell))
-    (tmp_path / "suite.json").write_text(suite.to_json())
-    assert write_report(tmp_path, tmp_path)[1].stat().st_size < 5_000_000
+def test_what_is_thinned_is_said(whole, monkeypatch):
+    monkeypatch.setattr("seqenvs.benchmark.report.page.EPISODE_BYTES", 8000)
+    *_, data, _ = report(whole)
+    agents = [agent for place in data["places"] for agent in place["agents"]]
+    kept = [len(each) for agent in agents for each in agent["episodes"].values()]
+    assert 0 < sum(kept) < 100 and any(f" {sum(kept)} of " in line for line in data["thinned"])
+    assert max(len(agent["episodes"]) for agent in agents) == 1
 
 
 MEASURE = """
 import resource, sys, time
 from pathlib import Path
 from seqenvs.benchmark.report import write_report
-start = time.perf_counter()
-path = write_report(Path(sys.argv[1]), Path(sys.argv[2]))[1]
+start = time.process_time()
+path = write_report(Path(sys.argv[1]), Path(sys.argv[2]))[0]
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(time.perf_counter() - start, peak * 1024, path.stat().st_size)
+print(time.process_time() - start, peak * 1024, path.stat().st_size)
 """
 
 
 @pytest.mark.full
-def test_10000_cells_within_60_seconds_and_2_gb(tmp_path):
+def test_10000_results_within_60_seconds_and_2_gb(tmp_path):
     for index in range(10_000):
         place, agent = index // 200, index // 5 % 40
-        cell = Cell(
-            id="SeqEcho-v0",
-            kwargs={"lag": 1 + place % 20, "length": 20 + place},
-            agent=f"mine:Agent{agent}",
-            seed=index % 5,
-            steps=1_000_000,
-            target=0.98,
-        )
-        write_cell(tmp_path, make_result(cell))
+        kwargs = {"lag": 1 + place % 20, "length": 20 + place}
+        job = replace(ECHO_JOB, kwargs=kwargs, agent=f"mine:Agent{agent}", seed=index % 5)
+        write_result(tmp_path, make_result(job))
     command = [sys.executable, "-c", MEASURE, str(tmp_path), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds, memory, size = map(float, done.stdout.split())

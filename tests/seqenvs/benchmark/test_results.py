@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -11,22 +10,17 @@ from seqenvs.benchmark.results import (
     MAX_POINTS,
     ResultError,
     read_result,
-    read_results,
     read_table,
     result_path,
+    result_paths,
     thin,
     write_result,
     write_table,
 )
-from seqenvs.evaluation import Episode
-from tests.seqenvs.benchmark.agents import fake_run, job_of
+from tests.seqenvs.benchmark.agents import job_of
+from tests.seqenvs.benchmark.synthetic_cells import make_result
 
-EPISODE = Episode([1], [0], [False], [3], [None], [None])
-
-
-@pytest.fixture
-def result(tmp_path):
-    return replace(fake_run(job_of(), tmp_path), episodes=[EPISODE])
+RESULT = make_result(job_of(), 0.5)
 
 
 def test_the_key_depends_on_every_field():
@@ -55,36 +49,34 @@ def test_a_wrong_job_is_refused(given, said):
         job_of(**given)
 
 
-def test_a_result_is_read_as_it_was_written(result, tmp_path):
-    path = write_result(tmp_path, result)
-    assert path == result_path(tmp_path, result.job)
-    assert read_result(path) == result
+def test_a_result_is_read_as_it_was_written(tmp_path):
+    path = write_result(tmp_path, RESULT)
+    assert path == result_path(tmp_path, RESULT.job)
+    assert read_result(path) == RESULT
     (path.parent / f".{path.name}").write_text("half")  # the writing process was killed
-    assert read_results(tmp_path) == ([result], [])
-    write_table(tmp_path / "results.json", [result])
-    assert read_table(tmp_path / "results.json") == [replace(result, finished="")]
+    assert result_paths(tmp_path) == [path]
+    write_table(tmp_path / "results.json", [RESULT])
+    assert read_table(tmp_path / "results.json") == [replace(RESULT, finished="")]
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("old", "new", "said"),
     [
-        (lambda text: text[:100], "Unterminated string|Expecting"),
-        (lambda text: "[]", "must hold an object, got list"),
-        (lambda text: "{}", "'job' is missing"),
-        (lambda text: text.replace('"seed": ', '"seed": 7'), "its job is"),
-        (lambda text: text.replace('"curve": [[', '"curve": [[1, '), "must have four numbers"),
-        (lambda text: text.replace('"machine": "', '"machine": 7, "x": "'), "'machine' must be"),
-        (lambda text: text.replace('"due": [', '"due": [true, '), "must have the same length"),
-        (lambda text: text.replace('"success_rate"', '"rate"'), "success_rate|unexpected"),
-        (lambda text: text.replace('"rewards"', '"books"'), "learns_from must be one of"),
+        ("}", "", "Expecting"),
+        ('"seed": ', '"seed": 7', "its job is"),
+        ('"job"', '"cell"', "'job' is missing"),
+        ('"curve": [[', '"curve": [[1, ', "must have four numbers"),
+        ('"machine": "', '"machine": 7, "x": "', "'machine' must be"),
+        ('"due": [', '"due": [true, ', "must have the same length"),
+        ('"success_rate"', '"rate"', "success_rate|unexpected"),
+        ('"learns_from": "', '"learns_from": "books', "learns_from must be one of"),
     ],
 )
-def test_a_damaged_file_is_named(result, tmp_path, damage, said):
-    path = write_result(tmp_path, result)
-    path.write_text(damage(path.read_text()))
+def test_a_damaged_file_is_named(tmp_path, old, new, said):
+    path = write_result(tmp_path, RESULT)
+    path.write_text(path.read_text().replace(old, new))
     with pytest.raises(ResultError, match=rf"{path.name} is damaged: .*({said})"):
         read_result(path)
-    assert read_results(tmp_path) == ([], [path])
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"[1]", b"\xff", b"null"])
@@ -99,18 +91,16 @@ def test_a_damaged_table_is_named(tmp_path, damage):
     ("score", "mean", "solved"),
     [(0.9, 0.5, True), (0.8999, 1.0, False), (None, 0.99, True), (None, 0.9899, False)],
 )
-def test_what_counts_as_solved(result, score, mean, solved):
-    reached = replace(result.evaluation, memory_score=score, mean_return=mean)
-    result = replace(result, evaluation=reached)
+def test_what_counts_as_solved(score, mean, solved):
+    reached = replace(RESULT.evaluation, memory_score=score, mean_return=mean)
+    result = replace(RESULT, evaluation=reached)
     assert result.solved is solved
     assert ("memory" in result.line) is (score is not None)
 
 
 @pytest.mark.parametrize("size", [0, 1, MAX_POINTS, MAX_POINTS + 1, 5000])
 def test_a_long_curve_is_thinned(size):
-    curve = [[i, 0.0, 0.0, None] for i in range(size)]
+    curve = [[i] for i in range(size)]
     thinned = thin(curve)
-    steps = [point[0] for point in thinned]
-    assert len(steps) == min(size, MAX_POINTS) and steps == sorted(set(steps))
+    assert len(thinned) == min(size, MAX_POINTS) and thinned == sorted(thinned)
     assert thinned[:1] == curve[:1] and thinned[-1:] == curve[-1:]
-    json.dumps(thinned)

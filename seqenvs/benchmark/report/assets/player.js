@@ -31,7 +31,7 @@ function chooseEpisode() {
   if (!episodes.length) return;
   const [inputs, targets, due, answers, sure, scores] = episodes[Number(byId("player-episode").value)];
   player.steps = inputs.map((input, i) => ({
-    input, due: due[i] === "1", target: targets[i], answer: answers[i], sure: sure[i], score: scores[i],
+    input, due: due[i], target: targets[i], answer: answers[i], sure: sure[i], score: scores[i],
   }));
   const slider = byId("player-time");
   slider.max = `${player.steps.length - 1}`;

@@ -9,8 +9,8 @@ import numpy as np
 
 from seqenvs import Bounds
 from seqenvs.benchmark.jobs import Job
-from seqenvs.benchmark.results import AtLength, Episode, JobResult, write_result
-from seqenvs.evaluation import Evaluation
+from seqenvs.benchmark.results import AtLength, JobResult, write_result
+from seqenvs.evaluation import Episode, Evaluation
 
 VERSIONS = {"seqenvs": "0.1.0", "torch": "2.13.0+cpu", "python": "3.11.7"}
 CLOCKS = {"Next": 1.0, "Recall": 0.25, "Classify": 0.905}

@@ -45,8 +45,8 @@ const sourceColumn = { ...textColumn("learns_from", "learned from"), class: "sou
 
 const interval = (row, name) =>
   row[`${name}_low`] === null ? "" : `${fixed(row[`${name}_low`])} to ${fixed(row[`${name}_high`])}`;
-const estimate = (row, name, tag) => make("span", { class: "estimate" },
-  make("span", { class: "range" }, interval(row, name)), make(tag, {}, fixed(row[name])));
+const estimate = (row, name) => make("span", { class: "estimate" },
+  make("span", { class: "range" }, `${interval(row, name)} `), make("strong", {}, fixed(row[name])));
 
 // Leaderboard ------------------------------------------------------------------------------------
 
@@ -56,7 +56,7 @@ function overview(leaderboard) {
   const needed = new Set(leaderboard.filter((row) => row.memory_score !== null).map((row) => row.environment));
   const rows = rowsOf("overall");
   const columns = [agentColumn, sourceColumn,
-    { title: "overall", class: "number", value: (row) => row.memory_score, cell: (row) => estimate(row, "memory_score", "strong") },
+    { title: "overall", class: "number", value: (row) => row.memory_score, cell: (row) => estimate(row, "memory_score") },
     { title: "solved", class: "number", value: (row) => row.solved + row.solved / (row.environments + 1), cell: (row) => `${row.solved} of ${row.environments}` }];
   for (const environment of environments) {
     const [score, tag] = needed.has(environment) ? ["memory_score", "span"] : ["mean_return", "em"];
@@ -99,8 +99,8 @@ function environmentTable(environment, rows) {
   const number = (name, title, cell, ascending = false) => ({ title, class: "number", value: (row) => row[name], cell, ascending });
   const columns = [agentColumn, sourceColumn,
     { class: "strip", head: () => make("span", {}, make("span", {}, "0"), make("span", {}, "return"), make("span", {}, "1")), cell: strip },
-    number("mean_return", "mean return", (row) => estimate(row, "mean_return", "span")),
-    number("memory_score", "memory score", (row) => (row.memory_score === null ? make("span", { class: "weak" }, none) : estimate(row, "memory_score", "strong"))),
+    number("mean_return", "mean return", (row) => fixed(row.mean_return)),
+    number("memory_score", "memory score", (row) => (row.memory_score === null ? make("span", { class: "weak" }, none) : estimate(row, "memory_score"))),
     { ...number("solved", "solved", (row) => `${row.solved} of ${row.seeds}`), value: (row) => row.solved / row.seeds },
     number("steps", "steps", (row) => compact(row.steps), true), number("seconds", "time", (row) => time(row.seconds), true),
     { title: "", cell: play }];
