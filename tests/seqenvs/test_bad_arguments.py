@@ -278,7 +278,7 @@ def test_a_class_that_passes_its_keywords_on_takes_them():
     assert (problem.volume, problem.lag) == (2, 3)
     with pytest.raises(TypeError, match="unexpected keyword argument 'lga'"):
         SequenceEnv(Louder, lga=3)
-    with pytest.raises(TypeError, match=r"^'lag' can't be given together with"):
+    with pytest.raises(TypeError, match=r"^'lag' can't be given together"):
         SequenceEnv(Echo(), lag=3)
 
 
