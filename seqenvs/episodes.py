@@ -90,9 +90,13 @@ class Episodes(NamedTuple):
             first = np.cumsum([0, *(each.shape[1] for each in weights)]).tolist()
             pattern = np.concatenate(list(map(np.add, patterns, first)))
             weight = np.concatenate(weights, axis=1)
-        side_by_side = (np.concatenate(arrays, axis=1) for arrays in (inputs, targets))
-        inputs, targets = side_by_side
-        return Episodes(inputs, targets, weight, pattern, np.concatenate(lengths))
+        return Episodes(
+            np.concatenate(inputs, axis=1),
+            np.concatenate(targets, axis=1),
+            weight,
+            pattern,
+            np.concatenate(lengths),
+        )
 
 
 def _due_patterns(due: Any, lengths: Any) -> tuple[Any, Any]:

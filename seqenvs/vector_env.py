@@ -205,7 +205,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         success = None
         if ends:
             if len(last) < self.num_envs:
-                last = np.broadcast_to(last, self.num_envs)
+                last = np.ones(self.num_envs, bool)  # all end together
             success = last & self._all_correct
             self._all_correct |= last
         if self.render_mode is not None:
