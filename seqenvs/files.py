@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seqenvs._version import __version__
+
 OPTIONAL_PACKAGES = ("stable_baselines3", "sb3_contrib", "torch")
 
 
@@ -104,8 +106,6 @@ def versions() -> dict[str, str]:
     Stable-Baselines3, sb3-contrib and PyTorch are listed where they are installed. None of them is
     imported.
     """
-    from seqenvs import __version__  # not at the top: seqenvs itself imports this module
-
     found = {"seqenvs": __version__}
     for package in ("gymnasium", *OPTIONAL_PACKAGES, "numpy"):
         try:
