@@ -21,7 +21,7 @@ from seqenvs.benchmark.report import write_report
 from seqenvs.benchmark.suites import Suite
 from tests.seqenvs.benchmark.synthetic_results import write_suite
 
-pytestmark = [pytest.mark.browser, pytest.mark.full]
+pytestmark = pytest.mark.browser  # and not full: .ci/run has no browser
 
 EVIL = "</script><img src=x onerror=alert(1)>"
 PPO, LSTM, GRU, MLP = (f"agents:{name}" for name in ("RecurrentPPO", "LSTM", "GRU", "MLP"))
