@@ -144,8 +144,7 @@ def run_report_command(arguments: argparse.Namespace) -> int:
         from seqenvs.benchmark.report import write_report
     with benchmark_errors():
         paths = write_report(arguments.dir, arguments.out or arguments.dir / "report")
-    for path in paths:
-        print(f"Written: {path}")
+    print(f"Written: {paths[0]}; beside it {len(paths) - 1} files: leaderboard, tables, figures")
     return 0
 
 

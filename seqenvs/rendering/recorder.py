@@ -47,8 +47,8 @@ class TraceRecorder:
         for i in np.flatnonzero(envs).tolist():
             columns = [array[:, i if array.shape[1] > 1 else 0] for array in rows]
             steps = int(columns[-1].argmax()) + 1
-            columns = [column[:steps] for column in columns[:-1]]
-            self.traces[i] = Trace._make([self.name, self.problem, *columns, []])
+            inputs, targets, weight = (column[:steps] for column in columns[:-1])
+            self.traces[i] = Trace(self.name, self.problem, inputs, targets, weight > 0, weight, [])
             if self._frames is not None:
                 self._frames[i] = []
                 self._add_frame(i)
