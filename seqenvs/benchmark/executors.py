@@ -19,15 +19,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqenvs.benchmark.jobs import Job
-from seqenvs.benchmark.results import JobResult
+from seqenvs.arguments import UsageError
+from seqenvs.benchmark.results import Job, JobResult
 
 MAX_RESTARTS = 3  # of the worker processes, without one finished job between them
 WATCH_SECONDS = 0.5
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
-class EngineError(Exception):
+class EngineError(UsageError):
     """The processes or the cluster that run the jobs are missing or broke down."""
 
 

@@ -99,7 +99,9 @@ def _score_and_seeds(runs: pd.DataFrame) -> dict[str, Any]:
 
 
 def _swept(results: Results) -> pd.DataFrame:
-    return results.shown[results.shown.section.isin(SWEEPS)].dropna(subset=["memory_score", "size"])
+    return results.shown[results.shown.section.isin(SWEEPS.values())].dropna(
+        subset=["memory_score", "size"]
+    )
 
 
 def _scores_by_size(results: Results) -> pd.DataFrame:

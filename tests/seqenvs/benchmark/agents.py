@@ -14,7 +14,7 @@ import numpy as np
 
 import seqenvs
 from seqenvs import Oracle
-from seqenvs.benchmark.jobs import Job
+from seqenvs.benchmark.results import Job
 
 ECHO = {"length": 5, "encoding": "index"}
 

@@ -8,8 +8,7 @@ from dataclasses import asdict
 import numpy as np
 
 from seqenvs import Bounds
-from seqenvs.benchmark.jobs import Job
-from seqenvs.benchmark.results import AtLength, JobResult, write_result
+from seqenvs.benchmark.results import AtLength, Job, JobResult, write_result
 from seqenvs.evaluation import Episode, Evaluation
 
 VERSIONS = {"seqenvs": "0.1.0", "torch": "2.13.0+cpu", "python": "3.11.7"}

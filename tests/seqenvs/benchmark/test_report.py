@@ -13,14 +13,13 @@ import pandas as pd
 import pytest
 from scipy.stats import trim_mean
 
-from seqenvs.benchmark.jobs import Job
 from seqenvs.benchmark.report import leaderboard, write_report
 from seqenvs.benchmark.report.figures import make_figures
 from seqenvs.benchmark.report.finding import find
 from seqenvs.benchmark.report.page import make_page, page_data, to_json
 from seqenvs.benchmark.report.reading import CAPACITY, ECHO, GENERALISATION, MATRIX, read_folder
 from seqenvs.benchmark.report.tables import make_tables
-from seqenvs.benchmark.results import ResultError, write_result
+from seqenvs.benchmark.results import Job, ResultError, write_result
 from seqenvs.benchmark.statistics import estimate, interval, memory_horizon
 from seqenvs.benchmark.suites import Suite
 from tests.seqenvs.benchmark.synthetic_results import make_result, write_suite

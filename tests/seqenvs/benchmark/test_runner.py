@@ -17,8 +17,7 @@ import pytest
 
 from seqenvs.benchmark.cluster import check_reachable, on_cluster, stage
 from seqenvs.benchmark.executors import EngineError, in_process, in_processes
-from seqenvs.benchmark.jobs import Job
-from seqenvs.benchmark.results import read_table, result_path
+from seqenvs.benchmark.results import Job, read_table, result_path
 from seqenvs.benchmark.runner import check_jobs, run_benchmark, run_jobs
 from seqenvs.benchmark.suites import Suite, SuiteError, read_suite
 from seqenvs.cli import main
