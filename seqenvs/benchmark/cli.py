@@ -142,8 +142,7 @@ def run_report_command(arguments: argparse.Namespace) -> int:
     with _needed_by("report"):
         from seqenvs.benchmark.report import write_report
     paths = write_report(arguments.dir, arguments.out or arguments.dir / "report")
-    for path in paths:
-        print(f"Written: {path}")
+    print(f"Written: {paths[0]}; beside it {len(paths) - 1} files: leaderboard, tables, figures")
     return 0
 
 

@@ -29,7 +29,7 @@ def leaderboard(results: Results, tables: Mapping[str, pd.DataFrame], finding: F
     runs = results.runs
     for texts in (runs.versions, runs.machine):
         lines.append("; ".join(escaped(text) for text in sorted(set(texts))) + ".")
-    lines += [f"{len(runs):,} runs, {runs.seconds.sum() / 60:,.0f} minutes of learning.", ""]
+    lines += [f"{len(runs):,} runs, {runs.seconds.sum() / 60:,.1f} minutes of learning.", ""]
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ Needs selenium, and Debian's chromium and chromium-driver.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,12 @@ from seqenvs.benchmark.report import write_report
 from seqenvs.benchmark.suites import Suite
 from tests.seqenvs.benchmark.synthetic_results import write_suite
 
-pytestmark = [pytest.mark.browser, pytest.mark.full]
+CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.full,
+    pytest.mark.skipif(not Path(DRIVER).exists(), reason="needs chromium and chromium-driver"),
+]
 
 EVIL = "</script><img src=x onerror=alert(1)>"
 PPO, LSTM, GRU, MLP = (f"agents:{name}" for name in ("RecurrentPPO", "LSTM", "GRU", "MLP"))
@@ -56,11 +62,11 @@ class Browser:
 
     def __init__(self, address, folder):
         options = webdriver.ChromeOptions()
-        options.binary_location = "/usr/bin/chromium"
+        options.binary_location = CHROMIUM
         for flag in (*FLAGS, f"user-data-dir={folder / 'profile'}"):
             options.add_argument(f"--{flag}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        self.driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+        self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
         self.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
         self.address, self.folder = address, folder
 
