@@ -83,12 +83,7 @@ def in_process(run: JobFunction, jobs: Sequence[Job], work: Path) -> Generator[O
 
 
 def in_processes(
-    run: JobFunction,
-    jobs: Sequence[Job],
-    work: Path,
-    *,
-    workers: int,
-    max_restarts: int = MAX_RESTARTS,
+    run: JobFunction, jobs: Sequence[Job], work: Path, *, workers: int
 ) -> Generator[Outcome, None, None]:
     """Run jobs on this machine, ``workers`` at a time. Processes that are killed are replaced.
 
@@ -126,7 +121,7 @@ def in_processes(
                 yield outcome
         except BrokenProcessPool as error:
             restarts += 1
-            if restarts > max_restarts:
+            if restarts > MAX_RESTARTS:
                 raise EngineError(
                     "the processes that run the jobs were killed again and again, as they are "
                     "when memory is short: try fewer --jobs"

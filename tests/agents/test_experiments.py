@@ -139,7 +139,7 @@ def test_a_job_continues_from_its_checkpoint(tmp_path, agent):
     assert len(list((tmp_path / "work").iterdir())) == 1
     again = run_job(whole, tmp_path / "work")
     expected = run_job(whole, tmp_path / "other")
-    assert timeless(again.to_dict()) == timeless(expected.to_dict())
+    assert timeless(again) == timeless(expected)
     assert again.curve[0][0] < 300 < 600 <= again.curve[-1][0]
     assert {len(episode.confidence) for episode in again.episodes} <= set(range(3, 10))
 
