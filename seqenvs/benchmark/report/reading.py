@@ -34,24 +34,22 @@ class Results:
     """What the folder of a benchmark holds.
 
     Attributes:
-        runs: One row for each job result. Besides numbers and names, it holds ``accuracy`` (T,),
-            ``curve`` (points, 3), ``at_lengths`` (pairs of a length and a memory score) and
-            ``episodes`` (JSON).
-        shown: The runs, once for each section of the report that they belong to.
+        runs: One row for each job result, and section of the report that it belongs to. Besides
+            numbers and names, it holds ``accuracy`` (T,), ``curve`` (points, 3), ``at_lengths``
+            (pairs of a length and a memory score) and ``episodes`` (JSON).
         expected: One row for each job and section of the suite; empty where it is not known.
         damaged: One row for each file that cannot be read, with the reason.
         notes: Remarks for the reader of the report.
     """
 
     runs: pd.DataFrame
-    shown: pd.DataFrame
     expected: pd.DataFrame
     damaged: pd.DataFrame
     notes: list[str] = field(default_factory=list)
 
     def section(self, name: str) -> pd.DataFrame:
         """Return the runs of a section."""
-        return self.shown[self.shown.section == name]
+        return self.runs[self.runs.section == name]
 
     @property
     def agents(self) -> pd.DataFrame:
@@ -87,22 +85,17 @@ def read_folder(folder: Path) -> Results:
         )
     notes = []
     suite = None
-    path = folder / "suite.json"
     try:
-        suite = read_suite(str(path)) if path.is_file() else None
+        suite = read_suite(str(folder / "suite.json"))
     except SuiteError as error:
-        damaged.append((path.name, str(error)))
-    if suite is None:
-        notes.append("The folder has no suite.json: which results are missing is not known.")
+        notes.append(f"Which results are missing is not known: {error}.")
     expected = _expected(suite)
     runs = pd.DataFrame(rows)
-    others = int((~runs["group"].isin(expected["group"])).sum())
+    others = (~runs["group"].isin(expected["group"])).sum()
     if suite is not None and others:
-        notes.append(
-            f"The settings of {others:,} results are not in the suite; they are shown, too."
-        )
-    runs, shown = _arrange(runs, jobs, expected)
-    return Results(runs, shown, expected, pd.DataFrame(damaged, columns=["file", "reason"]), notes)
+        notes.append(f"{others:,} results are not in the suite; they are shown, too.")
+    damages = pd.DataFrame(damaged, columns=["file", "reason"])
+    return Results(_arrange(runs, jobs, expected), expected, damages, notes)
 
 
 def _row(result: JobResult, key: str) -> dict[str, Any]:
@@ -182,10 +175,8 @@ def _expected(suite: Suite | None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _arrange(
-    runs: pd.DataFrame, jobs: list[Job], expected: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give each run its section, its size and the agent's short name, and order all runs."""
+def _arrange(runs: pd.DataFrame, jobs: list[Job], expected: pd.DataFrame) -> pd.DataFrame:
+    """Give each run its sections, its sizes and the agent's short name, and order all runs."""
     # Results that are not in the suite belong where the suite has their environment.
     places: dict[Any, list[tuple[str, float]]] = defaultdict(list)
     for job in expected.drop_duplicates(["section", "group"]).itertuples():
@@ -202,11 +193,9 @@ def _arrange(
     runs["agent"] = _names(runs, jobs)
     ranks = {group: rank for rank, group in enumerate(expected["group"].unique())}
     runs["rank"] = [ranks.get(group, len(ranks)) for group in runs["group"]]
-    runs = runs.sort_values(["rank", "environment", "agent", "seed"], ignore_index=True)
-    shown = runs.explode("where", ignore_index=True)
-    shown["section"] = shown["where"].str[0]
-    shown["size"] = pd.to_numeric(shown["where"].str[1])
-    return runs, shown
+    runs = runs.sort_values(["rank", "environment", "agent", "seed"]).explode("where")
+    runs["section"], runs["size"] = runs["where"].str[0], pd.to_numeric(runs["where"].str[1])
+    return runs.reset_index(drop=True)
 
 
 def _names(runs: pd.DataFrame, jobs: list[Job]) -> list[str]:
