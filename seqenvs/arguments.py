@@ -48,8 +48,8 @@ def run_command(parser: argparse.ArgumentParser, argv: list[str] | None, install
     try:
         try:
             arguments = parser.parse_args(argv)
-            run = getattr(arguments, "run", None)
-            code = int((parser.print_help() if run is None else run(arguments)) or 0)
+            run = getattr(arguments, "run", lambda _: parser.print_help())
+            code = int(run(arguments) or 0)
         except SystemExit as leaving:  # argparse exits after --help and after wrong arguments
             code = int(leaving.code or 0)
         sys.stdout.flush()  # here, where its errors are caught, and not when Python exits

@@ -53,11 +53,6 @@ class Task:
     no_bounds: str
 
     @property
-    def tolerance(self) -> float:
-        """How close a Box answer must be to count as right."""
-        return 0.0 if self.problem is None else self.problem.tolerance
-
-    @property
     def no_memory_score(self) -> str:
         """Why there is no memory score; empty if there is one."""
         if self.bounds is not None and not self.bounds.needs_memory:
