@@ -46,17 +46,14 @@ def run_command(parser: argparse.ArgumentParser, argv: list[str] | None, install
         arguments; 130 after Ctrl-C.
     """
     try:
-        arguments = parser.parse_args(argv)
-        run: Callable[[argparse.Namespace], int | None] | None = getattr(arguments, "run", None)
-        code = 0
-        if run is None:
-            parser.print_help()
-        else:
-            code = run(arguments) or 0
+        try:
+            arguments = parser.parse_args(argv)
+            run = getattr(arguments, "run", lambda _: parser.print_help())
+            code = int(run(arguments) or 0)
+        except SystemExit as leaving:  # argparse exits after --help and after wrong arguments
+            code = int(leaving.code or 0)
         sys.stdout.flush()  # here, where its errors are caught, and not when Python exits
         return code
-    except SystemExit as leaving:  # argparse exits after --help and after wrong arguments
-        return _flush(parser.prog, int(leaving.code or 0))
     except UsageError as error:
         return _fail(parser.prog, str(error), 2)
     except ModuleNotFoundError as error:
@@ -65,31 +62,19 @@ def run_command(parser: argparse.ArgumentParser, argv: list[str] | None, install
         print("Interrupted.", file=sys.stderr)
         return 130
     except OSError as error:
-        return _output_failed(parser.prog, error)
+        said = error.strerror or str(error)
+        if error.filename is not None:
+            return _fail(parser.prog, f"{error.filename}: {said}", 1)
+        # Python flushes the output once more when it exits, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # the reader, such as head, has read enough
+            return 1
+        return _fail(parser.prog, f"the output can't be written: {said}", 1)
 
 
 def _fail(prog: str, message: str, code: int) -> int:
     print(f"{prog}: error: {message}", file=sys.stderr)
     return code
-
-
-def _flush(prog: str, code: int) -> int:
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        return _output_failed(prog, error)
-    return code
-
-
-def _output_failed(prog: str, error: OSError) -> int:
-    """Report that a file, or the standard output, cannot be written."""
-    if error.filename is not None:
-        return _fail(prog, f"{error.filename}: {error.strerror or error}", 1)
-    # Python flushes the output once more when it exits, which would fail again.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if isinstance(error, BrokenPipeError):  # the reader, such as head, has read enough
-        return 1
-    return _fail(prog, f"the output can't be written: {error.strerror or error}", 1)
 
 
 def int_from(low: int) -> Callable[[str], int]:
@@ -109,27 +94,15 @@ def int_from(low: int) -> Callable[[str], int]:
 
 def add_assignments(parser: argparse.ArgumentParser, flag: str, what: str) -> None:
     """Let a command take ``NAME=VALUE`` any number of times; ``what`` describes it in the help."""
-    parser.add_argument(
-        flag,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help=f"{what}; may be given several times",
-    )
+    said = f"{what}; may be given several times"
+    parser.add_argument(flag, action="append", default=[], metavar="NAME=VALUE", help=said)
 
 
 def assignments(flag: str, texts: Iterable[str]) -> dict[str, Any]:
-    """Parse the texts of a flag that takes ``NAME=VALUE``.
-
-    Args:
-        flag: The name of the flag, such as ``"--set"``, for error messages.
-        texts: One ``NAME=VALUE`` each. A value is a word without quotes, or a Python literal.
-
-    Returns:
-        The values by their names.
+    """Parse ``NAME=VALUE`` texts, whose values are words without quotes or Python literals.
 
     Raises:
-        UsageError: A text has another form, or a name is given twice.
+        UsageError: A text has another form, or a name is given twice. The message names ``flag``.
     """
     values: dict[str, Any] = {}
     for text in texts:
@@ -138,16 +111,13 @@ def assignments(flag: str, texts: Iterable[str]) -> dict[str, Any]:
             raise UsageError(f"{flag} must be NAME=VALUE, such as lag=4, got {text!r}")
         if name in values:
             raise UsageError(f"{flag} {name} is given twice, the second time as {value!r}")
-        values[name] = _value(flag, name, value)
+        if value.isidentifier() and value not in ("True", "False", "None"):
+            values[name] = value
+            continue
+        try:
+            values[name] = ast.literal_eval(value)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+            raise UsageError(
+                f"{flag} {name} must be a word, or a Python number, string or list, got {value!r}"
+            ) from error
     return values
-
-
-def _value(flag: str, name: str, text: str) -> Any:
-    if text.isidentifier() and text not in ("True", "False", "None"):
-        return text
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
-        raise UsageError(
-            f"{flag} {name} must be a word, or a Python number, string or list, got {text!r}"
-        ) from error

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 import zipfile
 from pathlib import Path
@@ -22,18 +21,14 @@ from seqenvs.arguments import (
     run_command,
     usage_errors,
 )
-
-__all__ = ["main", "run_command"]
+from seqenvs.benchmark.cli import add_parsers
 
 # Classes that `seqenvs evaluate` can load a zip file of Stable-Baselines3 with.
 ALGORITHMS = {
-    name: f"{module}:{class_name}"
-    for module, classes in (
-        ("stable_baselines3", "A2C DDPG DQN PPO SAC TD3"),
-        ("sb3_contrib", "ARS CrossQ MaskablePPO QRDQN RecurrentPPO TQC TRPO"),
-    )
-    for class_name in classes.split()
-    for name in [re.sub(r"(?<=[a-z])(?=PPO)", "_", class_name).lower()]
+    **{n.lower(): f"stable_baselines3:{n}" for n in ("A2C", "DDPG", "DQN", "PPO", "SAC", "TD3")},
+    **{n.lower(): f"sb3_contrib:{n}" for n in ("ARS", "CrossQ", "QRDQN", "TQC", "TRPO")},
+    "maskable_ppo": "sb3_contrib:MaskablePPO",
+    "recurrent_ppo": "sb3_contrib:RecurrentPPO",
 }
 
 
@@ -95,22 +90,6 @@ def _parser() -> argparse.ArgumentParser:
         "--episodes", type=int_from(1), default=1, metavar="N", help="how many (default: 1)"
     )
     play.set_defaults(run=_play)
-    _add_evaluate(commands)
-    try:
-        from seqenvs.benchmark.cli import add_parsers
-    except ModuleNotFoundError as error:
-        if error.name != "seqenvs.benchmark.cli":
-            raise
-    else:
-        add_parsers(commands)
-    return parser
-
-
-def _add_parameters(parser: argparse.ArgumentParser) -> None:
-    add_assignments(parser, "--set", "a parameter, such as lag=4 or 'length=(3, 9)'")
-
-
-def _add_evaluate(commands: Any) -> None:
     evaluate = commands.add_parser(
         "evaluate",
         help="measure what an agent reaches",
@@ -123,6 +102,12 @@ def _add_evaluate(commands: Any) -> None:
     evaluate.add_argument("--id", required=True, help="the environment, such as SeqEcho-v0")
     add_evaluate_arguments(evaluate)
     evaluate.set_defaults(run=run_evaluate)
+    add_parsers(commands)
+    return parser
+
+
+def _add_parameters(parser: argparse.ArgumentParser) -> None:
+    add_assignments(parser, "--set", "a parameter, such as lag=4 or 'length=(3, 9)'")
 
 
 def add_evaluate_arguments(evaluate: argparse.ArgumentParser) -> None:
@@ -151,17 +136,14 @@ def add_evaluate_arguments(evaluate: argparse.ArgumentParser) -> None:
 def _show(arguments: argparse.Namespace) -> None:
     from seqenvs.terminal import show
 
-    show(arguments.id, _parameters(arguments), arguments.seed, arguments.picture)
+    show(arguments.id, assignments("--set", arguments.set), arguments.seed, arguments.picture)
 
 
 def _play(arguments: argparse.Namespace) -> None:
     from seqenvs.terminal import play_yourself
 
-    play_yourself(arguments.id, _parameters(arguments), arguments.seed, arguments.episodes)
-
-
-def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
-    return assignments("--set", arguments.set)
+    parameters = assignments("--set", arguments.set)
+    play_yourself(arguments.id, parameters, arguments.seed, arguments.episodes)
 
 
 def _list(arguments: argparse.Namespace) -> None:
@@ -171,7 +153,7 @@ def _list(arguments: argparse.Namespace) -> None:
     rows = [head, *map(_row, IDS)]
     if arguments.markdown:
         head[-1] = "note"
-        rows.insert(1, ["---", "---", "---", "---:", "---:", "---:", "---:", "---:", "---"])
+        rows.insert(1, 3 * ["---"] + 5 * ["---:"] + ["---"])
         for row in rows:
             print(f"| {' | '.join(row)} |")
         return
@@ -188,9 +170,9 @@ def _row(id: str) -> list[str]:
     from seqenvs.task import find_task
 
     task = find_task(id, {})
-    assert task.problem is not None and task.bounds is not None, "every id of seqenvs has them"
-    low, high = task.problem.num_steps
     bounds = task.bounds
+    assert task.problem is not None and bounds is not None, "every id of seqenvs has them"
+    low, high = task.problem.num_steps
     numbers = bounds.chance, bounds.memoryless, bounds.clock, bounds.optimum
     return [
         id,
@@ -214,62 +196,55 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     from seqenvs.evaluation import SEED, evaluate
     from seqenvs.task import find_task
 
-    kwargs = _parameters(arguments)
+    id, name, kwargs = arguments.id, arguments.agent, assignments("--set", arguments.set)
     with usage_errors():
-        find_task(arguments.id, kwargs)
-    agent = _load_agent(arguments, kwargs)
+        find_task(id, kwargs)
+    is_zip = name.endswith(".zip")
+    agent = _load_zip(arguments) if is_zip else _load_agent(name, id, kwargs)
+    seed = SEED if arguments.seed is None else arguments.seed
+    episodes = arguments.episodes
     try:
-        evaluation = evaluate(
-            agent,
-            arguments.id,
-            episodes=arguments.episodes,
-            seed=SEED if arguments.seed is None else arguments.seed,
-            progress=True,
-            **kwargs,
-        )
+        evaluation = evaluate(agent, id, episodes=episodes, seed=seed, progress=True, **kwargs)
     except ValueError as error:
-        if not arguments.agent.endswith(".zip"):
+        if not is_zip:
             raise  # with a traceback, which helps the author of the agent
         said = str(error).removeprefix("Error: ")
-        raise UsageError(f"{arguments.agent} cannot play {arguments.id}: {said}") from error
+        raise UsageError(f"{name} cannot play {id}: {said}") from error
     print(evaluation.to_json() if arguments.json else f"{evaluation.report()}\n", end="")
 
 
-def _load_agent(arguments: argparse.Namespace, kwargs: dict[str, Any]) -> Any:
-    """The agent that the arguments name."""
+def _load_agent(name: str, id: str, kwargs: dict[str, Any]) -> Any:
+    """The agent that ``"module:Class"`` or ``"module:object"`` names."""
     import gymnasium
 
     from seqenvs.files import import_object
     from seqenvs.oracle import Oracle
 
-    if arguments.agent.endswith(".zip"):
-        return _load_zip(Path(arguments.agent), arguments.algo, arguments.trust)
     with usage_errors():
-        agent = import_object(
-            arguments.agent, "AGENT must be 'module:Class', 'module:object' or a .zip file"
-        )
+        agent = import_object(name, "AGENT must be 'module:Class', 'module:object' or a .zip file")
         if agent is Oracle:
-            agent = Oracle.of(gymnasium.make(arguments.id, **kwargs))
+            agent = Oracle.of(gymnasium.make(id, **kwargs))
         elif isinstance(agent, type):
             agent = agent()
-    if not any(callable(getattr(agent, name, None)) for name in ("predict", "answer")):
-        raise UsageError(f"AGENT {arguments.agent} must have a method predict(), got {agent!r}")
+    if not any(callable(getattr(agent, method, None)) for method in ("predict", "answer")):
+        raise UsageError(f"AGENT {name} must have a method predict(), got {agent!r}")
     return agent
 
 
-def _load_zip(path: Path, algo: str | None, trust: bool) -> Any:
+def _load_zip(arguments: argparse.Namespace) -> Any:
     """The model in a zip file of Stable-Baselines3 or sb3-contrib."""
     from seqenvs.files import import_object
 
+    path = Path(arguments.agent)
     if not path.is_file():
         raise UsageError(f"{path} does not exist")
-    if not trust:
+    if not arguments.trust:
         raise UsageError(
             f"{path} is not loaded without --trust: Stable-Baselines3 unpickles parts of its zip "
             "files, and unpickling can run any code. Give --trust if you trust whoever made the "
             "file"
         )
-    name = algo or _algorithm(path)
+    name = arguments.algo or _algorithm(path)
     if ":" not in name and name not in ALGORITHMS:
         raise UsageError(f"--algo must be {', '.join(ALGORITHMS)}, or module:Class, got {name!r}")
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -85,33 +85,29 @@ class Evaluation:
             yield f"  {name} = {value!r}"
         yield ""
         if self.sees_future:
-            yield "  This agent sees whole episodes before it answers, so it cannot act in them."
-            yield ""
-        table = dict(self.bounds or {})
-        table["this agent"] = self.mean_return
+            yield "  This agent sees whole episodes before it answers, so it cannot act in them.\n"
+        table = {**(self.bounds or {}), "this agent": self.mean_return}
         for name, value in sorted(table.items(), key=lambda row: row[1]):
             yield f"  {name:<12}{value:.4f}  {_bar(value)}"
-        yield ""
         near = ""
         if self.bounds is not None:
             near = near_bound(Bounds(**self.bounds), self.mean_return, self.standard_error)
         error = f"standard error {self.standard_error:.4f}"
-        yield f"  mean return   {self.mean_return:.4f}, {error}{near}"
+        yield f"\n  mean return   {self.mean_return:.4f}, {error}{near}"
         yield f"  success rate  {self.success_rate:.4f}, every answer of the episode right"
         if self.memory_score is not None:
             yield f"  memory score  {self.memory_score:.4f}, 0 as good as a clock, 1 perfect"
         else:
             said = f"memory score  none: {self.no_memory_score or 'not known'}"
             yield textwrap.fill(said, 80, initial_indent="  ", subsequent_indent=" " * 22)
-        yield ""
-        yield "  time step   accuracy"
+        yield "\n  time step   accuracy"
         step = -(-len(self.accuracy) // MOST_ROWS)
         for first in range(0, len(self.accuracy), step):
             last = min(first + step, len(self.accuracy)) - 1
             due = [value for value in self.accuracy[first : last + 1] if value is not None]
             label = f"{first}" if first == last else f"{first} .. {last}"
-            mean = float(np.mean(due)) if due else None
-            text = "no answer is due" if mean is None else f"{mean:.4f}  {_bar(mean)}"
+            mean = float(np.mean(due)) if due else 0.0
+            text = f"{mean:.4f}  {_bar(mean)}" if due else "no answer is due"
             yield f"  {label:>10}  {text}"
 
 
@@ -206,12 +202,20 @@ def _steps(
     agent: Agent, task: Task, episodes: int, seed: int, deterministic: bool, progress: bool
 ) -> Iterator[_Answers]:
     env = task.vector_env(min(episodes, MOST_ENVS))
-    with _bar_of(episodes, progress) as advance:
-        for step in play(agent, env, episodes=episodes, seed=seed, deterministic=deterministic):
-            counted = step.due & step.active
-            score, right = task.judge(step.action[counted], step.target[counted])
-            yield step.episode[counted], step.time[counted], np.asarray(score, np.float64), right
-            advance(int((step.ended & step.active).sum()))
+    bar: Any = None
+    if progress:
+        with suppress(ModuleNotFoundError):
+            from tqdm import tqdm
+
+            bar = tqdm(total=episodes, unit="episode", leave=False, disable=None)
+    for step in play(agent, env, episodes=episodes, seed=seed, deterministic=deterministic):
+        counted = step.due & step.active
+        score, right = task.judge(step.action[counted], step.target[counted])
+        yield step.episode[counted], step.time[counted], np.asarray(score, np.float64), right
+        if bar is not None:
+            bar.update(int((step.ended & step.active).sum()))
+    if bar is not None:
+        bar.close()
     env.close()
 
 
@@ -221,21 +225,6 @@ def _whole_episodes(agent: Any, task: Task, episodes: int, seed: int) -> Iterato
     episode, time = np.nonzero(samples.mask)
     score, right = task.judge(answers[samples.mask], samples.y[samples.mask])
     yield episode, time, np.asarray(score, np.float64), right
-
-
-@contextmanager
-def _bar_of(episodes: int, progress: bool) -> Iterator[Any]:
-    """A function that advances a progress bar, which is not there without tqdm."""
-    if progress:
-        try:
-            from tqdm import tqdm
-        except ModuleNotFoundError:
-            progress = False
-    if not progress:
-        yield lambda count: None
-        return
-    with tqdm(total=episodes, unit="episode", leave=False, disable=None) as bar:
-        yield bar.update
 
 
 @dataclass(frozen=True)
@@ -277,11 +266,14 @@ def record_episodes(agent: Any, id: str, kwargs: dict[str, Any]) -> list[Episode
     """
     task, count = find_task(id, kwargs), RECORDED_EPISODES
     env = task.vector_env(count)
-    inputs, begin = _recorded_inputs(task, count)
+    begin: dict[str, Any] = {"seed": RECORDED_SEED}
+    if task.problem is not None:
+        batch = task.problem.batch(np.random.default_rng(RECORDED_SEED), count)
+        given = [batch.inputs[:length, k].tolist() for k, length in enumerate(batch.lengths)]
+        begin = {"options": {"inputs": given}}
     sees_future = bool(getattr(agent, "sees_future", False))
     player = RandomAgent(env, RECORDED_SEED) if sees_future else agent
     steps = list(play(player, env, episodes=count, confidence=True, **begin))
-    env.close()
     recorded = []
     for k in range(count):
         mine = [step for step in steps if step.episode[k] == k]
@@ -289,57 +281,40 @@ def record_episodes(agent: Any, id: str, kwargs: dict[str, Any]) -> list[Episode
             np.stack([getattr(step, name)[k] for step in mine])
             for name in ("observation", "action", "target")
         )
-        sure = [None if step.confidence is None else step.confidence[k] for step in mine]
-        if sees_future:
-            answers, sure = _answers_of_whole(agent, seen)
+        confidence = [None if step.confidence is None else step.confidence[k] for step in mine]
+        if sees_future and hasattr(agent, "answer_with_confidence"):
+            (answers,), sure = agent.answer_with_confidence(seen[None])
+            confidence = confidence if sure is None else list(sure[0])
+        elif sees_future:
+            (answers,) = agent.answer(seen[None])
         scores, _ = task.judge(answers, targets)
         due = [bool(step.due[k]) for step in mine]
         recorded.append(
             Episode(
-                inputs=[_plain_input(each) for each in seen] if inputs is None else inputs[k],
+                inputs=_plain_inputs(seen, task, env),
                 targets=[plain(each) for each in targets],
                 due=due,
                 answers=[plain(each) for each in answers],
-                confidence=[plain(each) for each in sure],
+                confidence=[plain(each) for each in confidence],
                 scores=[
                     plain(float(score)) if counts else None
                     for score, counts in zip(scores, due, strict=True)
                 ],
             )
         )
+    env.close()
     return recorded
 
 
-def _answers_of_whole(agent: Any, seen: Any) -> tuple[Any, list[Any]]:
-    """The answers of an agent that sees the future to one episode, and their probabilities."""
-    sure = None
-    if hasattr(agent, "answer_with_confidence"):
-        answers, sure = agent.answer_with_confidence(seen[None])
-    else:
-        answers = agent.answer(seen[None])
-    return np.asarray(answers)[0], [None] * len(seen) if sure is None else list(sure[0])
-
-
-def _recorded_inputs(task: Task, count: int) -> tuple[list[list[Any]] | None, dict[str, Any]]:
-    """The inputs to record, if they are known before, and what ``reset`` is given."""
-    problem = task.problem
-    if problem is None:
-        return None, {"seed": RECORDED_SEED}
-    batch = problem.batch(np.random.default_rng(RECORDED_SEED), count)
-    given, shown = [], []
-    for k, length in enumerate(batch.lengths.tolist()):
-        inputs = batch.inputs[:length, k]
-        blank = (inputs == problem.input_spec.blank).reshape(length, -1).all(axis=1)
-        given.append(inputs.tolist())
-        shown.append([None if b else plain(each) for each, b in zip(inputs, blank, strict=True)])
-    return shown, {"options": {"inputs": given}}
-
-
-def _plain_input(observation: Any) -> Any:
-    """An observation as a recording keeps it; only the shape of a large one."""
-    if observation.size > MOST_RECORDED:
-        return f"{' x '.join(map(str, observation.shape))} numbers"
-    return plain(observation)
+def _plain_inputs(seen: Any, task: Task, env: Any) -> list[Any]:
+    """The inputs that observations (T, ...) show; a large observation is only its shape."""
+    if task.problem is None:
+        large = seen[0].size > MOST_RECORDED
+        shape = f"{' x '.join(map(str, seen.shape[1:]))} numbers"
+        return [shape if large else plain(each) for each in seen]
+    inputs = env.encode.decode(seen)
+    blank = (inputs == task.problem.input_spec.blank).reshape(len(inputs), -1).all(axis=1)
+    return [None if hidden else plain(each) for each, hidden in zip(inputs, blank, strict=True)]
 
 
 def plain(value: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
-import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
@@ -133,8 +132,8 @@ def play(
     confident: Any = getattr(agent, "predict_with_confidence", None) if confidence else None
     normalizer = getattr(agent, "get_vec_normalize_env", lambda: None)()  # Stable-Baselines3's
     size = env.num_envs
-    began, left = size, episodes
-    time, episode = np.zeros(size, np.int64), np.arange(size)
+    time, episode, began = np.zeros(size, np.int64), np.arange(size), size
+    most = left = np.inf if episodes is None else episodes
     start, state, sure = np.ones(size, bool), None, None
     observation, _ = env.reset(seed=seed, options=options)
     while True:
@@ -148,24 +147,12 @@ def play(
         action = np.asarray(action)
         following, reward, terminated, truncated, info = env.step(action)
         ended = np.asarray(terminated | truncated)
-        active = np.ones(size, bool) if episodes is None else episode < episodes
-        yield PlayedStep(
-            observation,
-            action,
-            sure,
-            reward,
-            info["target"],
-            info["due"],
-            ended,
-            following,
-            time,
-            episode,
-            active,
-        )
-        if left is not None:
-            left -= int((ended & active).sum())
-            if left <= 0:
-                return
+        active = episode < most
+        answered = observation, action, sure, reward, info["target"], info["due"]
+        yield PlayedStep(*answered, ended, following, time, episode, active)
+        left -= int((ended & active).sum())
+        if left <= 0:
+            return
         observation, start, time = following, ended, np.where(ended, 0, time + 1)
         if ended.any():
             episode = episode.copy()
@@ -205,8 +192,7 @@ def sample_batches(
 
 
 def _played_batches(task: Task, size: int, seed: int) -> Iterator[Samples]:
-    env, space = task.vector_env(size), task.action_space
-    least = 0 if task.problem is None else task.usual_steps
+    env = task.vector_env(size)
     kept: list[PlayedStep] = []
     ended: set[int] = set()
     batch = range(size)  # the numbers of its episodes
@@ -214,32 +200,28 @@ def _played_batches(task: Task, size: int, seed: int) -> Iterator[Samples]:
         kept.append(step)
         ended.update(step.episode[step.ended].tolist())
         while step.ended.any() and ended.issuperset(batch):
-            yield _batch(kept, batch, least, space)
+            yield _batch(kept, batch, task)
             ended.difference_update(batch)
             batch = range(batch.stop, batch.stop + size)
             kept = [one for one in kept if (one.episode >= batch.start).any()]
 
 
-def _batch(
-    steps: list[PlayedStep], batch: range, least: int, space: gymnasium.Space[Any]
-) -> Samples:
-    """Sort the steps of these episodes into samples that have at least so many time steps."""
+def _batch(steps: list[PlayedStep], batch: range, task: Task) -> Samples:
+    """Sort the steps of these episodes into samples."""
+    sample = np.stack([step.episode for step in steps]) - batch.start
+    chosen = (sample >= 0) & (sample < len(batch))
+    sample = sample[chosen]
 
     def of_all(name: str) -> Any:
-        return np.stack([getattr(step, name) for step in steps])
+        return np.stack([getattr(step, name) for step in steps])[chosen]
 
-    sample = of_all("episode") - batch.start
-    chosen = (sample >= 0) & (sample < len(batch))
-    sample, time, ended, due = (
-        sample[chosen],
-        *(of_all(name)[chosen] for name in ("time", "ended", "due")),
-    )
+    time, ended, due, shown = (of_all(name) for name in ("time", "ended", "due", "observation"))
+    least, space = 0 if task.problem is None else task.usual_steps, task.action_space
     shape = len(batch), max(least, int(time.max()) + 1)
-    shown, final = of_all("observation")[chosen], of_all("next_observation")[chosen]
     X = np.empty((*shape, *shown.shape[1:]), shown.dtype)  # noqa: N806
-    X[sample[ended]] = final[ended][:, None]
+    X[sample[ended]] = of_all("next_observation")[ended][:, None]
     X[sample, time] = shown
     y, mask = np.zeros((*shape, *(space.shape or ())), space.dtype), np.zeros(shape, bool)
-    y[sample[due], time[due]] = of_all("target")[chosen][due]
+    y[sample[due], time[due]] = of_all("target")[due]
     mask[sample[due], time[due]] = True
     return Samples(X, y, mask)

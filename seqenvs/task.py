@@ -7,6 +7,7 @@ agent that learns from rewards learns from these, but all agents are measured by
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,11 +52,6 @@ class Task:
     usual_steps: int
     bounds: Bounds | None
     no_bounds: str
-
-    @property
-    def tolerance(self) -> float:
-        """How close a Box answer must be to count as right."""
-        return 0.0 if self.problem is None else self.problem.tolerance
 
     @property
     def no_memory_score(self) -> str:
@@ -110,27 +106,18 @@ def find_task(id: str, kwargs: dict[str, Any]) -> Task:
     env: gymnasium.Env[Any, Any] = gymnasium.make(id, disable_env_checker=True, **kwargs)
     inner, spec = env.unwrapped, env.spec
     assert spec is not None, "gymnasium.make sets it"
-    try:
-        known: dict[str, Any]
+    problem, blank, bounds, num_steps = None, None, None, spec.max_episode_steps
+    no_bounds = "the bounds of this environment are not known"
+    with closing(env):
         if isinstance(inner, SequenceEnv) and spec.vector_entry_point is not None:
-            most = inner.problem.num_steps[1]
-            bounds, no_bounds = _bounds(inner.problem, spec.kwargs)
-            known = {"problem": inner.problem, "blank": inner.encode.blank}
-            known |= {"bounds": bounds, "no_bounds": no_bounds}
-            known |= {"num_steps": most, "usual_steps": most}
+            problem, blank = inner.problem, inner.encode.blank
+            bounds, no_bounds = _bounds(problem, spec.kwargs)
+            num_steps = usual_steps = problem.num_steps[1]
         else:
-            known = {"problem": None, "blank": None, "bounds": None}
-            known |= {"no_bounds": "the bounds of this environment are not known"}
-            known |= {"num_steps": spec.max_episode_steps, "usual_steps": _play_through(env, id)}
-    finally:
-        env.close()
-    return Task(
-        id=id,
-        kwargs=kwargs,
-        observation_space=env.observation_space,
-        action_space=env.action_space,
-        **known,
-    )
+            usual_steps = _play_through(env, id)
+    observed, answered = env.observation_space, env.action_space
+    known = problem, blank, num_steps, usual_steps, bounds, no_bounds
+    return Task(id, kwargs, observed, answered, *known)
 
 
 def _bounds(problem: Problem, kwargs: dict[str, Any]) -> tuple[Bounds | None, str]:
@@ -139,17 +126,20 @@ def _bounds(problem: Problem, kwargs: dict[str, Any]) -> tuple[Bounds | None, st
     if bounds is None:
         return None, "the bounds of this problem are not known"
     extras = tuple(kwargs.get("extras", ()))
-    reason = ""
-    if kwargs.get("stack_size", 1) > 1:
-        reason = "a frame stack shows earlier observations"
-    for name in ("previous_action", "previous_reward"):
-        if name in extras:
-            reason = f"{name!r} tells the agent about earlier steps"
+    reasons = {
+        "a frame stack shows earlier observations": kwargs.get("stack_size", 1) > 1,
+        "'previous_action' tells the agent about earlier steps": "previous_action" in extras,
+        "'previous_reward' tells the agent about earlier steps": "previous_reward" in extras,
+        "'episode_start' tells the agent which step is the first": (
+            "episode_start" in extras and "time_step" not in extras
+        ),
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            return None, f"the bounds do not hold: {reason}"
     if "time_step" in extras:  # the best policy without memory is then the one with a clock
         bounds = replace(bounds, memoryless=bounds.clock)
-    elif "episode_start" in extras:
-        reason = reason or "'episode_start' tells the agent which step is the first"
-    return (None if reason else bounds), reason and f"the bounds do not hold: {reason}"
+    return bounds, ""
 
 
 def answer_of(info: dict[str, Any]) -> Any:
@@ -178,12 +168,9 @@ def _play_through(env: gymnasium.Env[Any, Any], id: str) -> int:
                 f"reports 'target' and 'due' in the info of each step, got {id!r}, which reports "
                 f"{', '.join(map(repr, sorted(info))) or 'nothing'}"
             ) from error
-        if target is not None and np.asarray(target, env.action_space.dtype) not in (
-            env.action_space
-        ):
-            raise TypeError(
-                f"id {id!r} must report a 'target' in {env.action_space}, got {target!r}"
-            )
+        space = env.action_space
+        if target is not None and np.asarray(target, space.dtype) not in space:
+            raise TypeError(f"id {id!r} must report a 'target' in {space}, got {target!r}")
         if terminated or truncated:
             return steps
     raise TypeError(
@@ -218,8 +205,7 @@ class _UniformInfo(gymnasium.Wrapper[Any, Any, Any, Any]):
             self._success &= bool(right)
         self._steps += 1
         reported = np.asarray(target if due else np.zeros(space.shape or ()), space.dtype)
-        info: dict[str, Any] = {"target": reported if reported.ndim else reported.item()}
-        info["due"] = due
+        info = {"target": reported if reported.ndim else reported.item(), "due": due}
         if terminated or truncated:
             mean = float(np.mean(self._scores)) if self._scores else 0.0
             info["episode"] = {"r": mean, "l": self._steps}

@@ -25,13 +25,7 @@ from seqenvs.rendering import whole_picture, whole_text
 
 
 def show(id: str, parameters: dict[str, Any], seed: int | None, picture: Path | None) -> None:
-    """Print an episode that the oracle answers.
-
-    Args:
-        id: The id of a seqenvs environment.
-        parameters: Its parameters.
-        seed: Of the episode; None for a new one each time.
-        picture: A PNG file to draw the episode into as well.
+    """Print an episode that the oracle answers, and draw it into the PNG file ``picture``.
 
     Raises:
         UsageError: No such environment or parameter, or a picture that cannot be drawn.
@@ -56,27 +50,18 @@ def show(id: str, parameters: dict[str, Any], seed: int | None, picture: Path | 
 def play_yourself(id: str, parameters: dict[str, Any], seed: int | None, episodes: int) -> None:
     """Ask the user for the answers of some episodes, and print the mean return.
 
-    Args:
-        id: The id of a seqenvs environment.
-        parameters: Its parameters.
-        seed: Of the episodes; None for new ones each time.
-        episodes: How many.
-
     Raises:
         UsageError: No such environment or parameter.
     """
     env = _make(id, parameters)
     print(f"{_introduction(env.problem)}\n\nAn answer is {_allowed(env.action_space)}; q ends.\n")
-    user, returns = _User(env, episodes), []
+    user = _User(env, episodes)
     try:
         for step in play(user, _vector_of(env), episodes=episodes, seed=seed):
             user.see(step)
-            if step.ended[0]:
-                returns.append(user.total)
-                print(f"{env.render()}\n\nreturn {user.total:.2f}\n")
     except (EOFError, KeyboardInterrupt):
         print("\n")
-    bounds = known_bounds(env.problem)
+    bounds, returns = known_bounds(env.problem), user.returns
     if not returns:
         print(f"no episode was finished; {_bounds_text(bounds)}")
         return
@@ -114,14 +99,16 @@ def _check_picture(path: Path) -> None:
 
 
 class _User:
-    """The user as an agent: sees one input at a time, and types the answers."""
+    """The user as an agent: sees one input at a time, and types the answers.
+
+    On a terminal, the lines of a time step are hidden when it is over.
+    """
 
     def __init__(self, env: SequenceEnv, episodes: int) -> None:
-        self._env, self._episodes, self._screen = env, episodes, _Screen()
-        low, high = env.problem.num_steps
-        self._length = f" of {low}" if low == high else ""
-        self._episode = self._time = 0
-        self.total, self._earned = 0.0, ""
+        self._env, self._episodes = env, episodes
+        self._time, self._total, self._earned = 0, 0.0, ""
+        self._lines = 0  # of this time step
+        self.returns: list[float] = []
 
     def predict(
         self,
@@ -131,77 +118,63 @@ class _User:
         deterministic: bool = True,
     ) -> tuple[Any, None]:
         """Ask for the answer to the one observation."""
-        env = self._env
-        if episode_start is not None and episode_start[0]:
-            self._time, self.total, self._earned = 0, 0.0, ""
-        title = f"episode {self._episode + 1} of {self._episodes}, " * (self._episodes > 1)
+        env, (low, high) = self._env, self._env.problem.num_steps
+        title = f"episode {len(self.returns) + 1} of {self._episodes}, " * (self._episodes > 1)
+        length = f" of {low}" if low == high else ""
         shown = _shown(env.problem, env.encode.decode(observation)[0])
-        self._screen.say(
-            f"{title}time step {self._time}{self._length}   input  {shown}{self._earned}"
-        )
-        due, _ = env.due_target()
-        action = (_ask if due else _wait)(self._screen, env.action_space)
-        return np.asarray([action]), None
+        self._say(f"{title}time step {self._time}{length}   input  {shown}{self._earned}")
+        if env.due_target()[0]:
+            return np.asarray([self._ask_for_answer()]), None
+        while self._ask("no answer is due, press Enter: "):
+            self._say("nothing to type here: press Enter, or q to end")
+        return np.asarray([_action(env.action_space, _limits(env.action_space)[0])]), None
 
     def see(self, step: PlayedStep) -> None:
-        """See what the answer earned; the input is hidden."""
+        """See what the answer earned, and the whole episode after its end; hide the input."""
         self._time += 1
-        self._episode += int(step.ended[0])
-        self.total += float(step.reward[0])
+        self._total += float(step.reward[0])
         if step.due[0]:
-            self._earned = f"   (last answer earned {step.reward[0]:.2f}, so far {self.total:.2f})"
-        self._screen.hide()
-
-
-class _Screen:
-    """Lines that can be hidden again, if there is a terminal to hide them on."""
-
-    def __init__(self) -> None:
-        self._echoed = sys.stdin.isatty()
-        self._terminal = self._echoed and sys.stdout.isatty()
+            self._earned = f"   (last answer earned {step.reward[0]:.2f}, so far {self._total:.2f})"
+        if sys.stdin.isatty() and sys.stdout.isatty():  # move up and clear what is below
+            print(f"\x1b[{self._lines}A\x1b[J", end="", flush=True)
         self._lines = 0
+        if step.ended[0]:
+            print(f"{self._env.render()}\n\nreturn {self._total:.2f}\n")
+            self.returns.append(self._total)
+            self._time, self._total, self._earned = 0, 0.0, ""
 
-    def say(self, text: str) -> None:
-        print(text)
-        self._lines += -(-len(text) // shutil.get_terminal_size().columns)
+    def _ask_for_answer(self) -> Any:
+        """Ask until the answer is in the action space."""
+        space = self._env.action_space
+        low, high = _limits(space)
+        number = float if isinstance(space, spaces.Box) else int
+        while True:
+            typed = self._ask("your answer: ")
+            try:
+                numbers = [number(word) for word in typed.replace(",", " ").split()]
+            except ValueError:
+                numbers = []
+            within = (a <= x <= b for a, x, b in zip(low, numbers, high, strict=False))
+            if len(numbers) == len(low) and all(within):
+                return _action(space, numbers)
+            self._say(f"an answer is due: type {_allowed(space)}, or q to end")
 
-    def ask(self, prompt: str) -> str:
+    def _ask(self, prompt: str) -> str:
         """Ask for a line; raise EOFError if the user wants to end."""
         typed = input(prompt)
-        if not self._echoed:
+        if not sys.stdin.isatty():
             print(typed)
-        self._lines += -(-len(prompt + typed) // shutil.get_terminal_size().columns)
+        self._count_lines(prompt + typed)
         if typed.strip().lower() in ("q", "quit"):
             raise EOFError
         return typed.strip()
 
-    def hide(self) -> None:
-        if self._terminal:  # move up by that many lines and clear what is below
-            print(f"\x1b[{self._lines}A\x1b[J", end="", flush=True)
-        self._lines = 0
+    def _say(self, text: str) -> None:
+        print(text)
+        self._count_lines(text)
 
-
-def _ask(screen: _Screen, space: spaces.Space[Any]) -> Any:
-    """Ask until the answer is in the space."""
-    low, high = _limits(space)
-    number = float if isinstance(space, spaces.Box) else int
-    while True:
-        typed = screen.ask("your answer: ")
-        try:
-            numbers = [number(word) for word in typed.replace(",", " ").split()]
-        except ValueError:
-            numbers = []
-        within = (a <= x <= b for a, x, b in zip(low, numbers, high, strict=False))
-        if len(numbers) == len(low) and all(within):
-            return _action(space, numbers)
-        screen.say(f"an answer is due: type {_allowed(space)}, or q to end")
-
-
-def _wait(screen: _Screen, space: spaces.Space[Any]) -> Any:
-    """Ask until nothing is typed; the action that is returned does not count."""
-    while screen.ask("no answer is due, press Enter: "):
-        screen.say("nothing to type here: press Enter, or q to end")
-    return _action(space, _limits(space)[0])
+    def _count_lines(self, text: str) -> None:
+        self._lines += -(-len(text) // shutil.get_terminal_size().columns)
 
 
 def _action(space: spaces.Space[Any], numbers: list[float]) -> Any:
@@ -218,11 +191,11 @@ def _limits(space: spaces.Space[Any]) -> tuple[list[float], list[float]]:
 
 def _allowed(space: spaces.Space[Any]) -> str:
     low, high = _limits(space)
-    what = "number" if isinstance(space, spaces.Box) else "integer"
-    span = f"{min(low):g} .. {max(high):g}"
+    what = "a number" if isinstance(space, spaces.Box) else "an integer"
+    span = f"in {min(low):g} .. {max(high):g}"
     if len(low) > 1:
-        return f"{len(low)} {what}s in {span}, with spaces between"
-    return f"{'an' if what == 'integer' else 'a'} {what} in {span}"
+        return f"{len(low)} {what.split()[1]}s {span}, with spaces between"
+    return f"{what} {span}"
 
 
 def _shown(problem: Problem, value: Any) -> str:
@@ -240,7 +213,6 @@ def _introduction(problem: Problem) -> str:
 def _bounds_text(bounds: Bounds | None) -> str:
     if bounds is None:
         return "its bounds are not known"
-    text = (
-        f"chance {bounds.chance:.3f}, memoryless {bounds.memoryless:.3f}, clock {bounds.clock:.3f}"
-    )
+    names = "chance", "memoryless", "clock"
+    text = ", ".join(f"{name} {getattr(bounds, name):.3f}" for name in names)
     return text if bounds.needs_memory else f"{text}: this problem needs no memory"

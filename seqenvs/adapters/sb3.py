@@ -24,11 +24,6 @@ from seqenvs.env import SequenceEnv
 from seqenvs.validation import check_int
 from seqenvs.vector_env import SequenceVectorEnv
 
-# Attributes whose name in the vector environment differs from that in a single environment.
-_SINGLE_NAMES = {
-    "observation_space": "single_observation_space",
-    "action_space": "single_action_space",
-}
 _CHANGES_ALL = ("reset", "step", "step_block", "close")
 
 
@@ -53,8 +48,6 @@ def make_sb3_env(
         ValueError: An argument has a value that is not allowed.
         gymnasium.error.Error: ``id`` is not registered.
     """
-    if seed is not None:
-        seed = check_int("seed", seed, 0)
     for name in ("autoreset_mode", "vectorization_mode"):
         if name in kwargs:
             raise TypeError(
@@ -71,7 +64,7 @@ def make_sb3_env(
     )
     venv = SequenceVecEnv(env)
     if seed is not None:
-        venv.seed(seed)
+        venv.seed(check_int("seed", seed, 0))
     return VecMonitor(venv) if monitor else venv
 
 
@@ -123,18 +116,19 @@ class SequenceVecEnv(VecEnv):
     def step_wait(self) -> Any:
         """Step every sub-environment, and begin the next episode where one ended."""
         observations, rewards, ended, _, info = self.env.step(self._actions)
-        if not ended.any():
-            infos = _infos(info["target"], info["due"])
-        else:
-            last = info["final_info"]
-            # Each sub-environment is in one of the two infos, and 0 or False in the other.
-            infos = _infos(
-                last["target"] + info.get("target", 0), last["due"] | info.get("due", False)
+        last = info.get("final_info", {})
+        # Each sub-environment is in one of the two infos, and 0 or False in the other.
+        targets = info.get("target", 0) + last.get("target", 0)
+        due = info.get("due", False) | last.get("due", False)
+        infos: list[dict[str, Any]] = [
+            {"target": target, "due": is_due, "TimeLimit.truncated": False}
+            for target, is_due in zip(
+                targets.tolist() if targets.ndim == 1 else targets, due.tolist(), strict=True
             )
-            success, final = last["is_success"], info["final_obs"]
-            for i in np.flatnonzero(ended).tolist():
-                infos[i]["is_success"] = bool(success[i])
-                infos[i]["terminal_observation"] = final[i]
+        ]
+        for i in np.flatnonzero(ended).tolist():
+            infos[i]["is_success"] = bool(last["is_success"][i])
+            infos[i]["terminal_observation"] = info["final_obs"][i]
         return observations, rewards.astype(np.float32), ended, infos
 
     def close(self) -> None:
@@ -153,8 +147,8 @@ class SequenceVecEnv(VecEnv):
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """Return an attribute once per index; all sub-environments share it."""
-        value = getattr(self.env, _SINGLE_NAMES.get(attr_name, attr_name))
-        return [value for _ in self._get_indices(indices)]
+        holder = self if attr_name in ("observation_space", "action_space") else self.env
+        return [getattr(holder, attr_name) for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Set an attribute of all sub-environments; ``indices`` must contain all of them."""
@@ -163,7 +157,7 @@ class SequenceVecEnv(VecEnv):
                 f"indices must be None or all {self.num_envs} sub-environments, which share their "
                 f"attributes, got {indices!r}"
             )
-        setattr(self.env, _SINGLE_NAMES.get(attr_name, attr_name), value)
+        setattr(self.env, attr_name, value)
 
     def env_method(
         self,
@@ -207,12 +201,3 @@ class SequenceVecEnv(VecEnv):
                 f"got {self._options!r}"
             )
         return {name: [options[name] for options in self._options] for name in names}
-
-
-def _infos(targets: Any, due: Any) -> list[dict[str, Any]]:
-    """Make one info dict per sub-environment."""
-    each = targets.tolist() if targets.ndim == 1 else targets
-    return [
-        {"target": target, "due": is_due, "TimeLimit.truncated": False}
-        for target, is_due in zip(each, due.tolist(), strict=True)
-    ]

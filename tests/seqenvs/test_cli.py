@@ -40,17 +40,14 @@ def type_in(monkeypatch):
     return answers
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"]])
-def test_help_lists_the_commands(capsys, arguments):
-    assert main(arguments) == 0
-    out = capsys.readouterr().out
-    assert out.startswith("usage: seqenvs")
-    assert all(command in out for command in ("list", "show", "play", "evaluate"))
-
-
-def test_help_imports_no_more_than_the_environments_need():
+def test_help_lists_the_commands_and_imports_no_more_than_the_environments_need(capsys):
+    assert main([]) == 0
+    help = capsys.readouterr().out
+    assert help.startswith("usage: seqenvs")
+    assert all(name in help for name in ("list", "show", "play", "evaluate", "benchmark", "report"))
     code = "import sys; from seqenvs.cli import main; main(['--help']); print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert help.rstrip() in ran.stdout
     heavy = {"torch", "stable_baselines3", "pandas", "matplotlib", "scipy", "PIL", "joblib", "tqdm"}
     modules = {name.partition(".")[0] for name in ran.stdout.splitlines()[-1].split()}
     assert "gymnasium" in modules and not heavy & modules
@@ -89,37 +86,33 @@ def test_show(capsys, id):
 
 def test_show_with_parameters(capsys):
     given = ["--set", "lag=2", "--set", "length=(3, 3)", "--set", "framing=many_to_one"]
-    for arguments in (["SeqEcho-v0", *given], [*given, "SeqEcho-v0"]):
-        assert main(["show", *arguments]) == 0
-        out = capsys.readouterr().out
-        assert "Echo(length=(3, 3), lag=2, num_symbols=10, framing='many_to_one'" in out
-    assert main(["show", "SeqEcho-v0", "--seed", "1"]) == 0
+    assert main(["show", *given, "SeqEcho-v0"]) == 0
     out = capsys.readouterr().out
-    for given in (["encoding=index"], ["stack_size=3", "extras=['time_step']"]):
+    assert "Echo(length=(3, 3), lag=2, num_symbols=10, framing='many_to_one'" in out
+    outputs = set()
+    for given in ([], ["encoding=index"], ["stack_size=3", "extras=['time_step']"]):
         assert main(["show", "SeqEcho-v0", "--seed=1", *(f"--set={one}" for one in given)]) == 0
-        assert capsys.readouterr().out == out
+        outputs.add(capsys.readouterr().out)
+    assert len(outputs) == 1
 
 
-@pytest.mark.parametrize("columns", [None, 40, 200])
+@pytest.mark.parametrize("columns", [40, 200])
 def test_show_wraps_the_whole_episode(capsys, monkeypatch, columns):
-    monkeypatch.delenv("COLUMNS", raising=False)
-    if columns is not None:
-        monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("COLUMNS", str(columns))
     assert main(["show", "SeqRecallHard-v0", "--seed", "1"]) == 0
-    _, *blocks, last = capsys.readouterr().out.split("\n\n")[1:]
-    assert "the oracle's return is 1" in last
+    _, *blocks, _ = capsys.readouterr().out.split("\n\n")[1:]
     rows = [{line[:12].strip(): line[12:].split() for line in b.splitlines()} for b in blocks]
     assert all(list(row) == ["time step", "input", "target", "answer", "verdict"] for row in rows)
     assert [t for row in rows for t in row["time step"]] == [str(t) for t in range(101)]
     assert rows[0]["input"][0] == rows[-1]["target"][-1]  # what there is to be remembered
     longest = max(len(line) for block in blocks for line in block.splitlines())
-    assert (columns or 80) - 5 < longest <= (columns or 80)
+    assert columns - 5 < longest <= columns
 
 
 @pytest.mark.parametrize(
     ("name", "code", "message"),
     [
-        ("a.PNG", 0, ""),
+        ("a.PNG", 0, None),
         ("folder.png", 2, "--picture must be a file that ends in .png, got {}"),
         ("a.gif", 2, "--picture must be a file that ends in .png, got {}"),
         ("folder.png/none/a.png", 2, "--picture {}: there is no folder {}"),
@@ -130,7 +123,7 @@ def test_show_draws_a_picture(tmp_path, capsys, name, code, message):
     (tmp_path / "folder.png").mkdir()
     path = tmp_path / name
     assert main(["show", "SeqEcho-v0", "--picture", str(path)]) == code
-    if code == 0:
+    if message is None:
         with Image.open(path) as picture:
             assert picture.format == "PNG"
         return
@@ -139,16 +132,9 @@ def test_show_draws_a_picture(tmp_path, capsys, name, code, message):
     assert [file.name for file in tmp_path.rglob("*")] == ["folder.png"]
 
 
-def test_a_picture_on_a_full_disk_or_without_pillow(tmp_path, capsys, monkeypatch):
-    def save(image, path, **_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("PIL.Image.Image.save", save)
-    path = tmp_path / "a.png"
-    assert main(["show", "SeqEcho-v0", "--picture", str(path)]) == 1
-    assert f"{path}: No space left on device\n" in capsys.readouterr().err
+def test_a_picture_needs_pillow(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    assert main(["show", "SeqEcho-v0", "--picture", str(path)]) == 2
+    assert main(["show", "SeqEcho-v0", "--picture", str(tmp_path / "a.png")]) == 2
     assert "--picture needs Pillow: pip install 'seqenvs[render]'\n" in capsys.readouterr().err
 
 
@@ -163,20 +149,13 @@ def test_play_to_the_end(capsys, type_in):
     assert "episode 1 of 2, time step 0 of 3   input  " in out
     assert "episode 2 of 2, time step 2 of 3   input  " in out
     assert out.count("no answer is due, press Enter: ") == 4
-    assert "an answer is due" not in out
-    assert "your mean return over 2 episodes is 0." in out
-
-
-def test_play_scores(capsys, type_in):
+    assert "your mean return over 2 episodes is 0." in out and "memory score " in out
     type_in("0.25", "0.5", "0.75")
     assert main(["play", "SeqNext-v0", "--set", "length=4"]) == 0
     out = capsys.readouterr().out
     assert "(last answer earned 0.33, so far 0.33)" in out
     assert "your mean return over 1 episode is 1.00; chance" in out
     assert "this problem needs no memory" in out and "memory score" not in out
-    type_in(*"001111")
-    assert main(["play", "SeqClassify-v0", "--set", "length=4", "--seed", "0"]) == 0
-    assert "memory score " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -349,19 +328,15 @@ def test_wrong_arguments(capsys, arguments, message):
     assert message in captured.err and "Traceback" not in captured.err
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["show", "SeqEchoHard-v0"]])
-def test_a_closed_pipe(arguments):
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+def test_a_closed_pipe():
+    process = subprocess.Popen([*COMMAND, "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()
-    errors = process.stderr.read()
-    process.stderr.close()
+    with process.stderr as errors:
+        assert errors.read() == b""
     assert process.wait() == 1
-    assert errors == b""
 
 
-@pytest.mark.parametrize(("command", "unbuffered"), [("list", ""), ("list", "1"), ("--help", "")])
+@pytest.mark.parametrize(("command", "unbuffered"), [("list", "1"), ("--help", "")])
 def test_a_full_disk(command, unbuffered):
     with open("/dev/full", "w") as full:
         ran = subprocess.run(

@@ -17,7 +17,7 @@ from tests.third_party import ACTIONS, OBSERVATIONS
 def test_an_environment_of_seqenvs_is_known_by_its_problem():
     task, env = find_task("SeqEcho-v0", {"lag": 2}), gymnasium.make("SeqEcho-v0", lag=2)
     problem = env.unwrapped.problem
-    assert (task.num_steps, task.usual_steps, task.tolerance) == (10, 10, problem.tolerance)
+    assert (task.num_steps, task.usual_steps) == (10, 10)
     assert task.bounds == problem.bounds() and (task.blank == env.unwrapped.encode.blank).all()
     assert task.memory_score(1.0) == 1.0 and task.no_memory_score == ""
 
@@ -88,7 +88,7 @@ def test_a_wrapper_that_an_id_registers_is_played():
 @pytest.mark.parametrize("sight", OBSERVATIONS)
 def test_infos_of_third_parties_have_one_form(sight, answer):
     task = find_task("Cued-v0", {"sight": sight, "answer": answer})
-    assert (task.problem, task.num_steps, task.bounds, task.tolerance) == (None, None, None, 0.0)
+    assert (task.problem, task.num_steps, task.bounds) == (None, None, None)
     env = task.vector_env(5)
     env.reset(seed=3)
     env.action_space.seed(3)
