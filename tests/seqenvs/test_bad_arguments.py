@@ -245,14 +245,14 @@ def test_every_maker_refuses_bad_values_by_name(maker):
 @makers
 def test_every_maker_refuses_an_unknown_keyword_with_those_that_are_known(maker):
     for wrong, meant in (("lga", "lag"), ("encodng", "encoding"), ("zzz", None)):
-        hint = re.escape(f" (did you mean {meant!r}?)" if meant else "; known here are length, lag")
+        hint = re.escape(f" (did you mean {meant!r}?)" if meant else "; allowed are length, lag")
         with pytest.raises(TypeError, match=f"got an unexpected keyword argument {wrong!r}{hint}"):
             MAKERS[maker](Echo, **{wrong: 3})
     if maker[0] == "S":
         own = inspect.signature(MAKERS[maker]).parameters.values()
-        with pytest.raises(TypeError, match="; known here are ") as caught:
+        with pytest.raises(TypeError, match="; allowed are ") as caught:
             MAKERS[maker](Plain, zzz=3)
-        known = str(caught.value).partition("; known here are ")[2].split(", ")
+        known = str(caught.value).partition("; allowed are ")[2].split(", ")
         assert {"problem", *known} == {p.name for p in own if p.kind != p.VAR_KEYWORD}
 
 
@@ -278,7 +278,7 @@ def test_a_class_that_passes_its_keywords_on_takes_them():
     assert (problem.volume, problem.lag) == (2, 3)
     with pytest.raises(TypeError, match="unexpected keyword argument 'lga'"):
         SequenceEnv(Louder, lga=3)
-    with pytest.raises(TypeError, match=r"^'lag' can't be given beside"):
+    with pytest.raises(TypeError, match=r"^'lag' can't be given together"):
         SequenceEnv(Echo(), lag=3)
 
 

@@ -113,11 +113,11 @@ class Cued(gymnasium.Env):
         return 4, float(due and action == self.cue), due, False, {"target": self.cue, "due": due}
 
 
-gymnasium.register("Cued-v0", entry_point=Cued, max_episode_steps=3)
+gymnasium.register("CuedJob-v0", entry_point=Cued, max_episode_steps=3)
 
 
 def test_an_agent_and_an_environment_that_report_little(tmp_path):
-    result = run_job(job_of(own("RandomAgent"), id=f"{__name__}:Cued-v0", kwargs={}), tmp_path)
+    result = run_job(job_of(own("RandomAgent"), id=f"{__name__}:CuedJob-v0", kwargs={}), tmp_path)
     assert (result.learns_from, result.steps, result.curve) == ("unknown", 400, [])
     assert result.evaluation.bounds is None and result.evaluation.memory_score is None
     assert result.evaluation.accuracy[:2] == [None, None]

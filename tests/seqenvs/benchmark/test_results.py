@@ -18,7 +18,7 @@ from seqenvs.benchmark.results import (
     write_table,
 )
 from tests.seqenvs.benchmark.agents import job_of
-from tests.seqenvs.benchmark.synthetic_cells import make_result
+from tests.seqenvs.benchmark.synthetic_results import make_result
 
 RESULT = make_result(job_of(), 0.5)
 

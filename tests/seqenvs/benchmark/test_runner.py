@@ -23,7 +23,7 @@ from seqenvs.benchmark.runner import check_jobs, run_benchmark, run_jobs
 from seqenvs.benchmark.suites import Suite, SuiteError, read_suite
 from seqenvs.cli import main
 from tests.seqenvs.benchmark.agents import ECHO, TABLE, job_of, own, timeless
-from tests.seqenvs.benchmark.synthetic_cells import make_result
+from tests.seqenvs.benchmark.synthetic_results import make_result
 
 ROOT = Path(__file__).parents[3]
 RANDOM = own("RandomAgent")
