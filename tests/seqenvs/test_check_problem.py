@@ -125,11 +125,7 @@ ATTRIBUTES = [
 DRAWS = [
     (Parity, lambda s, r, n: [[0] * len(n)] * 8, r".* integers of shape \(8, 64\) .*got list"),
     (Parity, lambda s, r, n: Parity.draw(s, r, n).T, r".* shape \(8, 64\) \(axis 0 is .*\(64, 8\)"),
-    (
-        Parity,
-        lambda s, r, n: draw_symbols(r, 2, (8, 64)),
-        r".* shape \(8, 1\) .*, got .* \(8, 64\)",
-    ),
+    (Parity, lambda s, r, n: draw_symbols(r, 2, (8, 64)), r".* \(8, 1\) .*, got .*\(8, 64\)"),
     (Echoed, lambda s, r, n: r.random((8, len(n))), r".*\(8, 64, 2\) .*, got float64 .*\(8, 64\)"),
     (Parity, lambda s, r, n: r.random((8, len(n))), r".* array of integers .*, got float64"),
     (Parity, lambda s, r, n: r.random((8, len(n))) < 0.5, r".* array of integers .*, got bool"),
@@ -141,11 +137,7 @@ DRAWS = [
     (Echoed, spoil(Echoed.draw, (3, 7, 1), -1), r" .*, got -1.0 at step 3 of episode 7"),
     (Parity, lambda s, r, n: Parity.draw(s, OWN(), n), r" must depend on its generator alone"),
     (Parity, twice(Parity.draw), r" must depend on its generator alone"),
-    (
-        Parity,
-        lambda s, r, n: Parity.draw(s, OWN(0), n),
-        r" must draw from the generator that it is",
-    ),
+    (Parity, lambda s, r, n: Parity.draw(s, OWN(0), n), r" must draw from the generator"),
     (Changing, lambda s, r, n: Parity.draw(s, r, np.minimum(n, 4, out=n)), r" must not change its"),
 ]
 ANSWERS = [
@@ -154,48 +146,20 @@ ANSWERS = [
     (Parity, answers(lambda x, d: (x[-1], d)), r"targets .* \(8, 64\) .*, got .* \(64,\)"),
     (Echoed, answers(lambda x, d: (x[..., 0], d)), r"targets .* \(8, 64, 2\) .*, got .* \(8, 64\)"),
     (Parity, answers(lambda x, d: (x[:8], d[:8])), r"targets .* \(9, 64\) .*, got .* \(8, 64\)"),
-    (
-        Parity,
-        answers(lambda x, d: (x, d[:, [0] * 64])),
-        r"due .* \(8, 1\) .*, got bool .* \(8, 64\)",
-    ),
+    (Parity, answers(lambda x, d: (x, d[:, [0] * 64])), r"due .* \(8, 1\) .*, got .*\(8, 64\)"),
     (Parity, answers(lambda x, d: (x * 0.5, d)), r"targets .* integers .*, got float64"),
     (Parity, answers(lambda x, d: (x, 1 * d)), r"due .* \(8, 64\) or \(8, 1\) .*, got int64"),
-    (
-        Parity,
-        answers(lambda x, d: (x, d[:, 0])),
-        r"due .* \(8, 64\) or \(8, 1\) .*, got bool .*\(8,\)",
-    ),
-    (
-        Parity,
-        answers(lambda x, d: (x + 1, d)),
-        r"targets must be in Discrete\(2\) .*, got 2 at step",
-    ),
-    (
-        Echoed,
-        answers(lambda x, d: (x * np.nan, d)),
-        r"targets must be in Box.*\[nan nan\] at step 0",
-    ),
-    (
-        Parity,
-        answers(lambda x, d: (x, d & (np.arange(x.shape[1]) != 9))),
-        r"an .* none in episode 9",
-    ),
-    (
-        Changing,
-        lambda s, x, n: (x % 2, due(x, n + 1)),
-        r"no answer can be due after .*, got one at",
-    ),
+    (Parity, answers(lambda x, d: (x, d[:, 0])), r"due .* \(8, 1\) .*, got bool .*\(8,\)"),
+    (Parity, answers(lambda x, d: (x + 1, d)), r"targets must be in Discrete.*, got 2 at"),
+    (Echoed, answers(lambda x, d: (x * np.nan, d)), r"targets must be in Box.*\[nan nan\] at"),
+    (Parity, answers(lambda x, d: (x, d & (np.arange(x.shape[1]) != 9))), r"an answer .* none"),
+    (Changing, lambda s, x, n: (x % 2, due(x, n + 1)), r"no answer can be due after .*, got"),
     (Parity, lambda s, x, n: (x % 2, x >= 0), r"answer must not depend on a blank row that"),
     (Parity, moody, r"answer must be pure"),
     (Parity, answers(lambda x, d: (np.bitwise_and(x, 0, out=x), d)), r".* not change its inputs"),
     (Parity, lambda s, x, n: (x, due(x, np.subtract(n, 1, out=n))), r".* not change its lengths"),
     (Parity, answers(lambda x, d: (x[:, ::-1], d)), r"answer must not depend on other episodes"),
-    (
-        Parity,
-        answers(lambda x, d: (np.roll(x, -1, 0) % 2, d)),
-        r"answer must be causal.* targets\[0",
-    ),
+    (Parity, lambda s, x, n: (x[n - 1, range(len(n))] + 0 * x, due(x, n)), r"answer .* causal"),
 ]
 
 
