@@ -99,6 +99,7 @@ def test_contract_of_every_id(id: str) -> None:
     check_problem(problem, episodes=16 if problem.num_steps[1] < 40 else 3)
 
 
+@pytest.mark.usefixtures("small_buffers")
 @pytest.mark.parametrize("problem", VARIANTS, ids=str)
 def test_contract_of_every_framing(problem: Problem) -> None:
     check_problem(problem)
