@@ -321,8 +321,8 @@ class RowBuffer:
         else:
             self.rows, self._row = _rows_of(episodes, 0, 1), 0
         # A sub-environment reads column c from row s on. In a flattened array of B columns its
-        # place at row r is (c - s * B) + r * B. Kept are the term in brackets, the same for the
-        # patterns, and the row after its last step.
+        # place at row r is (c - s * B) + r * B. The rows of `_places` are the term in brackets, the
+        # same term for the patterns, and the row after the last step of the episode.
         self._places = np.stack([np.arange(self.num_envs), episodes.pattern, episodes.lengths])
         self._columns = self._places
 
