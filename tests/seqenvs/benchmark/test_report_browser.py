@@ -206,6 +206,7 @@ def test_tables_say_what_agents_learned_from_and_are_sorted(browser):
     assert names[0] == "LSTM" and EVIL in names
     assert browser.column("Overview", 2)[names.index("RecurrentPPO")] == "rewards"
     heads = browser.all('[aria-label="Overview"] th button')
+    browser.show("leaderboard")
     heads[0].click()
     assert browser.column("Overview", 1) == sorted(names, key=lambda name: name.strip("<").lower())
     assert browser.all('[aria-label="Overview"] th')[0].get_attribute("aria-sort") == "ascending"
@@ -286,7 +287,7 @@ def test_the_player_follows_keys_mouse_and_clock(browser):
 
 
 def test_the_player_shows_other_episodes(browser):
-    browser.show("environments")
+    browser.show("leaderboard")
     button = browser.one('[aria-label="Play episodes of BiLSTM on SeqClassify-v0"]')
     browser.run("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", button)
     button.click()
