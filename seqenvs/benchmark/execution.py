@@ -31,17 +31,11 @@ PROGRESS = "progress.json"
 
 @dataclass
 class Progress:
-    """How far an agent has learned.
-
-    Attributes:
-        steps: Time steps learned from.
-        seconds: Processor time spent on learning.
-        marks: Steps and seconds each time that the agent reported its steps.
-    """
+    """How far an agent has learned."""
 
     steps: int = 0
-    seconds: float = 0.0
-    marks: list[tuple[int, float]] = field(default_factory=list)
+    seconds: float = 0.0  # of processor time
+    marks: list[tuple[int, float]] = field(default_factory=list)  # each time that it yielded
 
 
 def run_job(job: Job, work: Path, *, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> JobResult:

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import gymnasium
 from tqdm import tqdm
@@ -33,7 +32,7 @@ from seqenvs.benchmark.results import (
 )
 from seqenvs.benchmark.suites import Suite, SuiteError
 from seqenvs.files import write_text
-from seqenvs.task import Task, find_task
+from seqenvs.task import find_task
 
 RESULTS = "results.json"
 
@@ -179,20 +178,16 @@ def _check_agent(job: Job) -> None:
 
 
 def _check_environment(job: Job) -> None:
-    task = _find_task(job, {})
-    for length in job.lengths:
-        other = _find_task(job, {"length": length})
-        spaces = other.observation_space, other.action_space
-        if spaces != (task.observation_space, task.action_space):
+    spaces = None
+    for kwargs in (job.kwargs, *({**job.kwargs, "length": length} for length in job.lengths)):
+        try:
+            task = find_task(job.id, kwargs)
+        except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
+            raise SuiteError(f"id {job.id!r} {kwargs}: {error}") from error
+        here = task.observation_space, task.action_space
+        spaces = spaces or here
+        if here != spaces:
             raise SuiteError(
-                f"id {job.id!r} has other spaces at length={length} than at {job.kwargs}: an "
-                "agent cannot be evaluated there"
+                f"id {job.id!r} has other spaces at length={kwargs['length']} than at "
+                f"{job.kwargs}: an agent cannot be evaluated there"
             )
-
-
-def _find_task(job: Job, changed: dict[str, Any]) -> Task:
-    kwargs = {**job.kwargs, **changed}
-    try:
-        return find_task(job.id, kwargs)
-    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
-        raise SuiteError(f"id {job.id!r} {kwargs}: {error}") from error

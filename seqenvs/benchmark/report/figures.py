@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +87,10 @@ def write_figures(folder: Path, figures: Mapping[str, dict[str, Any]]) -> list[P
         svg = vl_convert.vegalite_to_svg(drawn)
         svg_path, png_path = folder / f"{name}.svg", folder / f"{name}.png"
         write_text(svg_path, svg)
-        _write_bytes(png_path, vl_convert.svg_to_png(svg, scale=PNG_SCALE))
+        png = vl_convert.svg_to_png(svg, scale=PNG_SCALE)
+        write_atomically(png_path, partial(Path.write_bytes, data=png))
         paths += [svg_path, png_path]
     return paths
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
 def config(theme: str) -> dict[str, Any]:
@@ -189,16 +187,14 @@ def _lines(
 ) -> Any:
     """Return a chart of a line with a band for each agent, between dotted levels.
 
-    Args:
-        agents: All agents, in the order of their colors.
-        x: The title of the axis and the format of its numbers.
-        y: The title of the axis and its lower end.
-        marks: The data set whose points are marked.
-        more: Further tooltips.
+    ``x`` is the title of the axis and the format of its numbers, ``y`` the title and the lower end.
     """
     scale = alt.Scale(type="log", nice=False, padding=10)
     across = alt.X(
-        "x:Q", title=x[0], scale=scale, axis=alt.Axis(format=x[1], grid=False, labelOverlap=True)
+        "x:Q",
+        title=x[0],
+        scale=scale,
+        axis=alt.Axis(format=x[1], grid=False, labelOverlap=True, tickCount=6),
     )
     ticks = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f", grid=False)
     up = alt.Y(

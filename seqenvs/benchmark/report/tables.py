@@ -37,14 +37,7 @@ def make_tables(results: Results) -> dict[str, pd.DataFrame]:
 def _each(
     frame: pd.DataFrame, keys: list[str], row: Callable[[pd.DataFrame], dict[str, Any]], names: str
 ) -> pd.DataFrame:
-    """Return a table with one row for each group of a frame.
-
-    Args:
-        frame: What is grouped.
-        keys: The columns that make a group.
-        row: Returns the other columns of a group's row.
-        names: Their names, which a table without rows has, too.
-    """
+    """Return a table with one row for each group of a frame; ``names`` are needed without rows."""
     rows = [
         {**dict(zip(keys, key, strict=True)), **row(group)}
         for key, group in frame.groupby(keys, sort=False)

@@ -33,14 +33,6 @@ function fillPlaces(select) {
 }
 const chosen = (select) => data.places[Number(select.value)];
 
-function decades(values) {
-  const [low, high] = [Math.log10(Math.min(...values)), Math.log10(Math.max(...values))];
-  const between = high - low > 1.5 ? [1] : [1, 2, 5];
-  const ticks = [];
-  for (let power = Math.floor(low); power <= high; power += 1) for (const part of between) ticks.push(Number((part * 10 ** power).toPrecision(1)));
-  return ticks.filter((tick) => tick >= 0.999 * 10 ** low && tick <= 1.001 * 10 ** high);
-}
-
 function curves() {
   const select = byId("curves-environment");
   fillPlaces(select);
@@ -58,8 +50,6 @@ function curves() {
     }
     spec.title = `Learning curves on ${here.environment}`;
     spec.datasets = { points, ends: [...new Map(points.map((row) => [row.agent, row])).values()], levels: [...bounds.values()] };
-    const ticks = points.length ? decades(points.map((row) => row.x)) : [];
-    for (const { encoding } of spec.layer) if (encoding.x?.axis) encoding.x.axis.values = ticks;
     return agentsOf(points);
   }));
   select.addEventListener("change", () => { for (const redraw of both) redraw(); });
