@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import zipfile
+from types import SimpleNamespace
 
 import gymnasium
 import pytest
 from PIL import Image
 
+import seqenvs_command
 from seqenvs.arguments import UsageError, assignments
 from seqenvs.cli import ALGORITHMS, main
 from seqenvs.problem import Problem
@@ -358,6 +360,16 @@ def test_ctrl_c():
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "Interrupted.\n")
+
+
+def test_ctrl_c_while_the_script_imports_the_package(monkeypatch, capsys):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "seqenvs.cli")
+    monkeypatch.setattr("sys.meta_path", [SimpleNamespace(find_spec=interrupt)])
+    assert seqenvs_command.main() == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
 
 
 def test_assignments():
