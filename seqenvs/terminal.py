@@ -15,12 +15,12 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from seqenvs.arguments import UsageError, usage_errors
-from seqenvs.bounds import Bounds, known_bounds
+from seqenvs.bounds import Bounds
 from seqenvs.env import SequenceEnv
 from seqenvs.files import write_atomically
 from seqenvs.oracle import Oracle
 from seqenvs.playing import PlayedStep, play
-from seqenvs.problem import Problem
+from seqenvs.problem import Problem, known_bounds
 from seqenvs.rendering import whole_text
 
 

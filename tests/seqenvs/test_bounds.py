@@ -161,7 +161,8 @@ def test_closed_forms_equal_the_enumeration_of_every_sequence() -> None:
     for problem in SMALL:
         symbols = range(problem.input_spec.n)
         assert_close(
-            problem.bounds(), enumerated_bounds(problem, *sequences(symbols, symbols, problem))
+            problem.bounds(),
+            enumerated_bounds(problem.action_space, *sequences(symbols, symbols, problem)),
         )
 
 
@@ -172,7 +173,7 @@ def test_recall_of_a_random_middle_equals_the_enumeration(length, overlap) -> No
     middle = problem.num_inputs[1] - 1  # so many symbols, and then those of the values
     episodes = sequences(range(middle, middle + 3), np.arange(middle) + overlap, problem)
     problem.check_inputs(episodes[0].inputs[: problem.num_inputs[0], 0])
-    assert_close(problem.bounds(), enumerated_bounds(problem, *episodes))
+    assert_close(problem.bounds(), enumerated_bounds(problem.action_space, *episodes))
 
 
 @pytest.mark.parametrize("problem", [*VARIANTS, Classify(length=4, threshold=0.6)], ids=str)
@@ -194,7 +195,7 @@ def test_bounds_are_near_those_of_a_large_sample(problem: Problem) -> None:
         return  # too many for this sample
     if isinstance(problem, Classify):  # one answer for all values of a bin
         batch = batch._replace(inputs=np.floor(batch.inputs * 50))
-    found = enumerated_bounds(problem, batch)
+    found = enumerated_bounds(problem.action_space, batch)
     for name in ("memoryless", "clock"):  # the best in the sample is a little better in it
         assert -0.01 < getattr(found, name) - getattr(known, name) < 0.025
 
@@ -262,5 +263,7 @@ def test_what_are_no_probabilities_is_refused() -> None:
         ([[0.5, 0.5]], r"the shape \(2,\), got \(1, 2\)"),
     ):
         with pytest.raises(ValueError, match=f"^probability must .*{message}"):
-            enumerated_bounds(problem, batch, probability)
-    assert enumerated_bounds(problem, batch, [0.5000000003, 0.5]).clock == 1  # is rounded
+            enumerated_bounds(problem.action_space, batch, probability)
+    assert (
+        enumerated_bounds(problem.action_space, batch, [0.5000000003, 0.5]).clock == 1
+    )  # is rounded
