@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from agents.config import CLASS_NAMES
 
 if TYPE_CHECKING:
-    from agents.reference import (
+    from agents.learners.ppo import RecurrentPPO
+    from agents.learners.supervised import (
         GRU,
         LRU,
         LSTM,
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
         RNN,
         BiLSTM,
         EncoderDecoder,
-        RecurrentPPO,
         Transformer,
         WindowMLP,
     )
@@ -41,8 +41,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in CLASS_NAMES.values():
-        from agents import reference
+    for agent, class_name in CLASS_NAMES.items():
+        if class_name == name:
+            from agents.learners import AGENTS
 
-        return getattr(reference, name)
+            return AGENTS[agent]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,7 @@ from agents.networks.mlp import MLP, WindowMLP
 from agents.networks.recurrent import GRU, LSTM, RNN, BiLSTM, init_gates
 from agents.networks.seq2seq import EncoderDecoder
 from agents.networks.transformer import Transformer
-from seqenvs.validation import check_choice, check_int
+from seqenvs.validation import check_choice
 
 __all__ = ["NETWORKS", "Network", "NetworkOptions", "State", "init_gates", "make_network"]
 
@@ -38,8 +38,6 @@ def make_network(name: str, num_inputs: int, num_outputs: int, options: NetworkO
         TypeError, ValueError: An unknown name, or an option that this network does not have.
     """
     made = NETWORKS[check_choice("network", name, NETWORKS)]
-    check_int("num_inputs", num_inputs, 1)
-    check_int("num_outputs", num_outputs, 1)
     for option, value in options.gates.items():
         if not (made.gated or value is None or value is False):
             gated = ", ".join(each for each, network in NETWORKS.items() if network.gated)

@@ -10,39 +10,22 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from agents.config import Gates
-from seqenvs.validation import check_int
+from agents.config import SupervisedOptions
 
 State = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkOptions(Gates):
-    """The size of a network and its options. `Gates` apply to networks with gates.
+class NetworkOptions(SupervisedOptions):
+    """The size of a network, and what it must know of the environment.
 
     Attributes:
-        hidden: Units of a layer.
-        layers: Number of layers.
-        window: Number of observations that ``window_mlp`` sees, including the present one.
         steps: Largest number of time steps of an episode; ``transformer`` needs it.
         blank: (F,) float32, the observation of a blank step; ``encoder_decoder`` needs it.
-
-    Raises:
-        TypeError, ValueError: An option of a wrong type or out of range.
     """
 
-    hidden: int = 128
-    layers: int = 1
-    window: int = 4
     steps: int | None = None
     blank: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("hidden", "layers", "window"):
-            check_int(name, getattr(self, name), 1)
-        if self.steps is not None:
-            check_int("steps", self.steps, 1)
 
 
 class Network(nn.Module, ABC):

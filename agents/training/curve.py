@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
-from agents.training.loop import Row
+from agents.learners import Row
 from seqenvs import Bounds
 from seqenvs.files import write_atomically
 
