@@ -35,12 +35,12 @@ from statistics import median_high, median_low
 from typing import Any, NamedTuple
 
 import sb3_contrib
-import torch
 from tqdm import tqdm
 
 from agents.config import WINDOW, Gates, PPOOptions, Settings
 from agents.learners import RecurrentPPO, ReferenceAgent, make_agent
 from agents.presets import preset_settings
+from seqenvs.arguments import UsageError, int_from, run_command
 from seqenvs.files import machine, versions
 
 TARGET = 0.95
@@ -231,53 +231,39 @@ def run_table(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure and print; returns the exit status."""
+    """Measure and print; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.learning", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--seeds", type=int, default=3, help="default: %(default)s")
-    parser.add_argument(
-        "--limit", type=float, default=120, help="seconds of a run; default: %(default)s"
-    )
-    parser.add_argument(
-        "--long-limit", type=float, default=300, help="of one in the second table; %(default)s"
-    )
-    parser.add_argument("--only", default="", metavar="NAME", help="rows whose names hold this")
-    parser.add_argument("--skip-long", action="store_true", help="leave out the second table")
-    args = parser.parse_args(arguments)
-    if args.seeds < 1 or min(args.limit, args.long_limit) <= 0:
-        parser.error("--seeds, --limit and --long-limit must be above 0")
+    add = parser.add_argument
+    add("--seeds", type=int_from(1), default=3, help="default: %(default)s")
+    add("--limit", type=float, default=120, help="seconds of a run; default: %(default)s")
+    add("--long-limit", type=float, default=300, help="of one in the second table; %(default)s")
+    add("--only", default="", metavar="NAME", help="rows whose names hold this")
+    add("--skip-long", action="store_true", help="leave out the second table")
+    parser.set_defaults(run=_run)
+    return run_command(parser, arguments)
+
+
+def _run(args: argparse.Namespace) -> None:
     compared = {name: row for name, row in COMPARED.items() if args.only in name}
     long = {name: row for name, row in LONG.items() if args.only in name and not args.skip_long}
     if not compared and not long:
-        parser.error(f"--only must be part of one of {', '.join([*COMPARED, *LONG])}")
-
-    torch.set_num_threads(1)
+        raise UsageError(f"--only must be part of one of {', '.join([*COMPARED, *LONG])}")
     made_of = ", ".join(f"{name} {version}" for name, version in list(versions().items())[:-1])
     print(
         f"Seconds and steps to a mean return of {TARGET} over the last {WINDOW:,} episodes\n"
-        f"{made_of},\n{machine()}, {torch.get_num_threads()} thread; median of {args.seeds} seeds"
+        f"{made_of},\n{machine()}, 1 thread; median of {args.seeds} seeds"
     )
     total = args.seeds * (len(compared) * len(CANDIDATES) + len(long) * len(OURS))
     interval = 1 if sys.stderr.isatty() else 30
     with tqdm(total=total, unit="run", mininterval=interval, miniters=0, leave=False) as bar:
-        try:
-            for make in CANDIDATES.values():  # warm up
-                name, row = "classify 10", COMPARED["classify 10"]
-                measure(make(name, row, 0), min(0.5, args.limit), lambda _: None)
-            run_table("", compared, CANDIDATES, args.limit, args.seeds, bar)
-            run_table(
-                "recurrent_ppo on longer problems (stock was not run on these)",
-                long,
-                OURS,
-                args.long_limit,
-                args.seeds,
-                bar,
-            )
-        except KeyboardInterrupt:
-            bar.write("Interrupted: the last row may have fewer seeds.", file=sys.stdout)
-            return 130
-    return 0
+        for make in CANDIDATES.values():  # warm up
+            name, row = "classify 10", COMPARED["classify 10"]
+            measure(make(name, row, 0), min(0.5, args.limit), lambda _: None)
+        run_table("", compared, CANDIDATES, args.limit, args.seeds, bar)
+        title = "recurrent_ppo on longer problems (stock was not run on these)"
+        run_table(title, long, OURS, args.long_limit, args.seeds, bar)
 
 
 if __name__ == "__main__":

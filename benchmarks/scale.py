@@ -237,21 +237,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.scale", description=__doc__.split("\n")[0]
     )
+    seconds = "of each point in each round; default: %(default)s"
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        default=0.4,
-        help="of each point in each round; default: %(default)s",
-    )
+    parser.add_argument("--seconds", type=float, default=0.4, help=seconds)
     parser.add_argument("--out", type=Path, default=PAGE, help="default: docs/scale.md")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    measured = []
-    with tqdm(LINES, unit="line") as bar:
-        for line in bar:
-            bar.set_description(f"{line.title}, {line.grows}")
-            measured.append((line, measure(line, args.rounds, args.seconds)))
+    measured = [(line, measure(line, args.rounds, args.seconds)) for line in tqdm(LINES)]
     found = versions()
     made = ", ".join(f"{name} {found[name]}" for name in found if name != "platform")
     results = list(read_known().values())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import islice
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
