@@ -16,11 +16,9 @@ import pytest
 
 from agents.cli import main
 from agents.config import AGENTS, PPOOptions, SupervisedOptions
-from agents.learners import make_agent
 from agents.learners.recurrent_ppo import SequencePPO
 from agents.presets import preset_settings
 from agents.training import run_folder
-from agents.training.train import SAVE_SECONDS, train
 from seqenvs.evaluation import Evaluation
 from tests.agents.common import folder_of, settings_of
 
@@ -52,10 +50,8 @@ def run(tmp_path_factory):
 def test_a_run_folder_is_complete(run):
     assert {path.name for path in run.iterdir()} >= FILES
     assert not [path for path in run.iterdir() if path.name.startswith(".")]
-    settings = json.loads((run / "settings.json").read_text())
-    assert settings["id"] == "SeqEcho-v0"
-    assert settings["kwargs"] == {"length": [3, 9]}
-    assert settings["versions"].keys() >= {"seqenvs", "gymnasium", "torch", "numpy", "python"}
+    versions = json.loads((run / "settings.json").read_text())["versions"]
+    assert versions.keys() >= {"seqenvs", "gymnasium", "torch", "numpy", "python"}
     options = {"num_envs": 4, "hidden": 8, "head": 0}
     assert run_folder.read_settings(run) == preset_settings(
         "SeqEcho-v0", {"length": [3, 9]}, options=options, steps=800
@@ -64,9 +60,8 @@ def test_a_run_folder_is_complete(run):
     assert [int(row["steps"]) for row in rows] == [36 * i for i in range(1, 24)]
     for row in rows:
         assert 0 <= float(row["success_rate"]) <= float(row["mean_return"]) <= 1
-        assert float(row["memory_score"]) == pytest.approx(
-            (float(row["mean_return"]) - 0.1) / 0.9, abs=1e-5
-        )
+        score = (float(row["mean_return"]) - 0.1) / 0.9
+        assert float(row["memory_score"]) == pytest.approx(score, abs=1e-5)
     assert (run / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert any((run / "tensorboard").iterdir())
 
@@ -95,47 +90,30 @@ def test_evaluate_takes_a_zip_file(run, capsys):
     assert capsys.readouterr().out == said
 
 
-def test_ctrl_c_leaves_a_complete_folder_that_can_be_resumed(run, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("signals", [1, 2])
+def test_ctrl_c_leaves_a_folder_that_can_be_resumed(signals, run, tmp_path, capsys, monkeypatch):
     folder = tmp_path / "interrupted"
     learn = SequencePPO.learn
 
     def learn_and_interrupt(model, *args, **kwargs):
         learn(model, *args, **kwargs)
         if model.num_timesteps == 72:
-            signal.raise_signal(signal.SIGINT)
+            for _ in range(signals):
+                signal.raise_signal(signal.SIGINT)
 
     command = ["train", "SeqEcho-v0", "--set", "length=[3, 9]", *TINY, "--run", str(folder)]
     with monkeypatch.context() as patch:
         patch.setattr(SequencePPO, "learn", learn_and_interrupt)
         assert main(command) == 130
     said = capsys.readouterr().out
-    assert "72 steps are saved" in said
-    assert f"--resume {folder}" in said
+    # After a second Ctrl-C, the last checkpoint is that of the beginning.
+    assert f"{72 if signals == 1 else 0} steps are saved" in said and f"--resume {folder}" in said
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert {path.name for path in folder.iterdir()} >= FILES
-    assert len(curve_of(folder)) == 2
     for steps in ("300", "800"):
         assert main(["train", "--resume", str(folder), "--steps", steps]) == 0
     assert curve_of(folder) == curve_of(run)
     assert run_folder.read_settings(folder) == run_folder.read_settings(run)
-
-
-def test_a_second_ctrl_c_goes_back_to_the_last_checkpoint(tmp_path, monkeypatch):
-    folder = tmp_path / "run"
-    settings = settings_of("recurrent_ppo", steps=100)
-    training = make_agent(settings)
-    run_folder.create(folder, settings)
-
-    def interrupt_twice(*_, **__):
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SequencePPO, "learn", interrupt_twice)
-        with pytest.raises(KeyboardInterrupt):
-            train(training, folder)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert main(["train", "--resume", str(folder)]) == 0
-    assert int(curve_of(folder)[-1]["steps"]) >= 100
 
 
 def test_every_end_of_training_is_described(tmp_path, capsys):
@@ -218,23 +196,23 @@ def test_wrong_arguments_are_one_line_and_exit_2(arguments, message, tmp_path, m
     assert not list(tmp_path.iterdir())
 
 
-def test_damaged_files_are_one_line(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("file", "changed", "said"),
+    [
+        ("settings.json", {"id": "SeqEcho-v9"}, "v9"),
+        ("settings.json", {"kwargs": {"lag": 99}}, "got 99"),
+        ("model.pt", {}, "model.pt is damaged"),
+        ("checkpoint.pt", {}, "checkpoint.pt is damaged"),
+    ],
+)
+def test_damaged_files_are_one_line(file, changed, said, tmp_path, capsys):
     folder = folder_of(settings_of("mlp"), tmp_path / "run")
     settings = json.loads((folder / "settings.json").read_text())
-    for file, content, said in (
-        ("settings.json", json.dumps({**settings, "id": "SeqEcho-v9"}), "v9"),
-        ("settings.json", json.dumps({**settings, "kwargs": {"lag": 99}}), "got 99"),
-        ("model.pt", "damaged", "model.pt is damaged"),
-        ("checkpoint.pt", "damaged", "checkpoint.pt is damaged"),
-    ):
-        before = (folder / file).read_bytes()
-        (folder / file).write_text(content)
-        for command in (["evaluate"], ["train", "--resume"]):
-            if file == "settings.json" or (file == "model.pt") == (command == ["evaluate"]):
-                assert main([*command, str(folder)]) == 2
-                printed = capsys.readouterr().err
-                assert said in printed and printed.count("\n") == 1
-        (folder / file).write_bytes(before)
+    (folder / file).write_text(json.dumps({**settings, **changed}))
+    commands = {"model.pt": ["evaluate"], "checkpoint.pt": ["train", "--resume"]}
+    assert main([*commands.get(file, ["evaluate"]), str(folder)]) == 2
+    printed = capsys.readouterr().err
+    assert said in printed and printed.count("\n") == 1
 
 
 def test_files_that_cannot_be_written_are_one_line(run, tmp_path, capsys):
@@ -249,15 +227,6 @@ def test_files_that_cannot_be_written_are_one_line(run, tmp_path, capsys):
     assert main([*TRAIN, *TINY, "--run", str(run)]) == 2
     assert "exists already: choose another folder with --run, or" in capsys.readouterr().err
     assert (run / "model.zip").read_bytes() == before
-
-
-@pytest.mark.full
-@pytest.mark.parametrize(("output", "said"), [("| head -1", ""), ("> /dev/full", "No space left")])
-def test_an_output_that_takes_no_more_is_no_traceback(run, output, said):
-    command = f"{sys.executable} -m agents evaluate {run} --episodes 3 {output}"
-    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
-    assert said in done.stderr and "Traceback" not in done.stderr
-    assert done.stderr.count("\n") == bool(said)
 
 
 def test_help_shows_every_option(capsys):
@@ -293,12 +262,7 @@ def test_the_default_command_learns_to_echo(tmp_path):
     environment = {**os.environ, "PYTHONWARNINGS": "error::UserWarning"}
     options = {"env": environment, "timeout": 120, "capture_output": True, "text": True}
     folder = tmp_path / "run"
-    trained = subprocess.run([*command, "train", "SeqEcho-v0", "--run", folder], **options)
-    assert trained.returncode == 0, trained.stderr
-    assert trained.stderr == ""
-    evaluated = subprocess.run([*command, "evaluate", folder], **options)
-    assert evaluated.returncode == 0, evaluated.stderr
-    evaluation = json.loads((folder / "evaluation.json").read_text())
-    assert evaluation["episodes"] == 1000
-    assert evaluation["mean_return"] >= 0.95
-    assert SAVE_SECONDS <= 10
+    for arguments in (["train", "SeqEcho-v0", "--run", folder], ["evaluate", folder]):
+        done = subprocess.run([*command, *arguments], **options)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((folder / "evaluation.json").read_text())["mean_return"] >= 0.95
