@@ -8,36 +8,11 @@ The classes are imported when they are first used, so that ``import agents`` nee
     print(seqenvs.evaluate(agent, "SeqEcho-v0").report())
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agents.config import CLASS_NAMES
 
-if TYPE_CHECKING:
-    from agents.learners.ppo import RecurrentPPO
-    from agents.learners.supervised import (
-        GRU,
-        LRU,
-        LSTM,
-        MLP,
-        RNN,
-        BiLSTM,
-        EncoderDecoder,
-        Transformer,
-        WindowMLP,
-    )
-
-__all__ = [
-    "GRU",
-    "LRU",
-    "LSTM",
-    "MLP",
-    "RNN",
-    "BiLSTM",
-    "EncoderDecoder",
-    "RecurrentPPO",
-    "Transformer",
-    "WindowMLP",
-]
+__all__ = list(CLASS_NAMES.values())
 
 
 def __getattr__(name: str) -> Any:

@@ -137,9 +137,9 @@ class OneSequence:
     learns_from = "answers"
 
     def __init__(self, **options: Any) -> None:
-        from agents.learners.supervised import LSTM
+        from agents.learners.supervised import SUPERVISED
 
-        self._agent, self._options = LSTM(), make_options("lstm", options)
+        self._agent, self._options = SUPERVISED["lstm"](), make_options("lstm", options)
 
     def learn(self, id: str, *, kwargs: dict[str, Any], steps: int, seed: int) -> Iterator[int]:
         """Learn for a number of time steps; yields the time steps so far."""

@@ -9,7 +9,7 @@ from agents.learners.supervised import SUPERVISED, SupervisedAgent
 
 __all__ = ["AGENTS", "RecurrentPPO", "ReferenceAgent", "Row", "SupervisedAgent", "make_agent"]
 
-AGENTS: dict[str, type[ReferenceAgent]] = {made.name: made for made in (RecurrentPPO, *SUPERVISED)}
+AGENTS: dict[str, type[ReferenceAgent]] = {RecurrentPPO.name: RecurrentPPO, **SUPERVISED}
 
 
 def make_agent(settings: Settings) -> ReferenceAgent:

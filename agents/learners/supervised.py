@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.config import Settings, SupervisedOptions
+from agents.config import CLASS_NAMES, Settings, SupervisedOptions
 from agents.learners.base import ReferenceAgent
 from agents.learners.heads import ObservationEncoder, make_head
-from agents.networks import NetworkOptions, make_network
+from agents.networks import NETWORKS, NetworkOptions
 from seqenvs.dataset import Samples
 from seqenvs.playing import sample_batches
 
@@ -52,8 +52,7 @@ class SupervisedAgent(ReferenceAgent):
             blank = self.encoder(np.asarray(task.blank))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self.network = make_network(
-                name,
+            self.network = NETWORKS[name](
                 self.encoder.num_inputs,
                 self.head.outputs,
                 NetworkOptions(**vars(options), steps=task.num_steps, blank=blank),
@@ -203,60 +202,17 @@ class SupervisedAgent(ReferenceAgent):
             pass
 
 
-class MLP(SupervisedAgent):
-    """A multi-layer perceptron that sees the present observation only."""
-
-    name = "mlp"
-    remembers = False
-
-
-class WindowMLP(SupervisedAgent):
-    """A multi-layer perceptron that sees the last few observations."""
-
-    name = "window_mlp"
-
-
-class RNN(SupervisedAgent):
-    """A plain recurrent network with tanh units."""
-
-    name = "rnn"
-
-
-class GRU(SupervisedAgent):
-    """A gated recurrent unit."""
-
-    name = "gru"
-
-
-class LSTM(SupervisedAgent):
-    """A long short-term memory network."""
-
-    name = "lstm"
-
-
-class BiLSTM(SupervisedAgent):
-    """A bidirectional LSTM. It sees whole episodes before it answers, so it cannot act."""
-
-    name = "bilstm"
-    sees_future = True
-
-
-class EncoderDecoder(SupervisedAgent):
-    """An encoder LSTM that reads, and a decoder LSTM that answers in the blank steps after it."""
-
-    name = "encoder_decoder"
-
-
-class Transformer(SupervisedAgent):
-    """A causal transformer."""
-
-    name = "transformer"
-
-
-class LRU(SupervisedAgent):
-    """A linear recurrent unit, which trains in parallel over time."""
-
-    name = "lru"
-
-
-SUPERVISED = (MLP, WindowMLP, RNN, GRU, LSTM, BiLSTM, EncoderDecoder, Transformer, LRU)
+# One class for each network; they differ in nothing else.
+SUPERVISED: dict[str, type[SupervisedAgent]] = {
+    name: type(
+        CLASS_NAMES[name],
+        (SupervisedAgent,),
+        {
+            "__doc__": network.__doc__,
+            "name": name,
+            "sees_future": network.sees_future,
+            "remembers": network.remembers,
+        },
+    )
+    for name, network in NETWORKS.items()
+}

@@ -31,6 +31,15 @@ class NetworkOptions(SupervisedOptions):
 class Network(nn.Module, ABC):
     """A network that maps a sequence to an output for each time step.
 
+    Args:
+        num_inputs: Number F of inputs at each time step.
+        num_outputs: Number of outputs at each time step.
+        options: Its size and the other options. The weights come from torch's global random
+            generator.
+
+    Raises:
+        TypeError, ValueError: An option that this network does not have, or that it needs.
+
     Shapes: B episodes of T time steps, with F inputs at each. Axis 0 is the batch everywhere.
     `forward` and `step` compute the same function.
 
@@ -48,6 +57,12 @@ class Network(nn.Module, ABC):
 
     def __init__(self, num_inputs: int, num_outputs: int, options: NetworkOptions) -> None:
         super().__init__()
+        for option, value in options.gates.items():
+            if not (self.gated or value is None or value is False):
+                raise ValueError(
+                    f"{option} must be left out for the network {type(self).__name__}, got "
+                    f"{value!r}: it applies to networks with gates"
+                )
 
     @abstractmethod
     def features(self, x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from agents.networks import NETWORKS, Network, NetworkOptions, init_gates, make_network
+from agents.networks import NETWORKS, Network, NetworkOptions, init_gates
 from tests.agents.common import ACTORS
 
 STEPS, INPUTS, OUTPUTS = 12, 6, 5
@@ -20,7 +20,7 @@ every_actor = pytest.mark.parametrize("name", ACTORS)
 def make(name: str, **options: object) -> Network:
     torch.manual_seed(0)
     made = NetworkOptions(steps=STEPS, hidden=8, blank=BLANK, **options)
-    return make_network(name, INPUTS, OUTPUTS, made)
+    return NETWORKS[name](INPUTS, OUTPUTS, made)
 
 
 def episodes(counts: tuple[int, ...] = (STEPS, 4, 1)) -> torch.Tensor:
@@ -151,9 +151,18 @@ def test_the_forget_bias_belongs_to_the_gate_that_keeps(rnn: nn.LSTM | nn.GRU) -
 @pytest.mark.parametrize(
     ("name", "options", "error", "message"),
     [
-        ("lstn", {}, ValueError, "network must be one of 'mlp'.*got 'lstn'"),
-        ("rnn", {"forget_bias": 1.0}, ValueError, "forget_bias must be left out for rnn, got 1.0"),
-        ("lru", {"orthogonal": True}, ValueError, "orthogonal must be left out for lru, got True"),
+        (
+            "rnn",
+            {"forget_bias": 1.0},
+            ValueError,
+            "forget_bias must be left out for the network RNN, got 1.0",
+        ),
+        (
+            "lru",
+            {"orthogonal": True},
+            ValueError,
+            "orthogonal must be left out for the network LRU",
+        ),
         ("transformer", {"hidden": 6}, ValueError, "hidden must be a multiple of 4.*got 6"),
         ("encoder_decoder", {"blank": None}, ValueError, r"blank must be.*\(6,\).*got None"),
         ("encoder_decoder", {"blank": torch.zeros(2)}, ValueError, r"blank must be.*\(6,\)"),
@@ -162,7 +171,7 @@ def test_the_forget_bias_belongs_to_the_gate_that_keeps(rnn: nn.LSTM | nn.GRU) -
 def test_bad_options(name: str, options: dict, error: type[Exception], message: str) -> None:
     options = NetworkOptions(**{"steps": 3, "blank": BLANK, **options})
     with pytest.raises(error, match=message):
-        make_network(name, INPUTS, OUTPUTS, options)
+        NETWORKS[name](INPUTS, OUTPUTS, options)
 
 
 def test_only_gated_layers_have_gates() -> None:
