@@ -30,7 +30,7 @@ def type_in(monkeypatch):
     def answers(*lines):
         left = iter(lines)
 
-        def typed(prompt=""):
+        def typed(prompt):
             print(prompt, end="")
             line = next(left, EOFError())
             if isinstance(line, BaseException):
@@ -111,26 +111,29 @@ def test_show_wraps_the_whole_episode(capsys, monkeypatch, columns):
     assert columns - 5 < longest <= columns
 
 
+REFUSED = "--picture must be a .png file in a folder that exists, got "
+
+
 @pytest.mark.parametrize(
     ("name", "code", "message"),
     [
-        ("a.PNG", 0, None),
-        ("folder.png", 2, "--picture must be a file that ends in .png, got {}"),
-        ("a.gif", 2, "--picture must be a file that ends in .png, got {}"),
-        ("folder.png/none/a.png", 2, "--picture {}: there is no folder {}"),
-        (f"{'a' * 246}.png", 1, "{}: File name too long"),
+        ("a.PNG", 0, ""),
+        ("folder.png", 1, "Is a directory"),
+        ("a.gif", 2, REFUSED),
+        ("folder.png/none/a.png", 2, REFUSED),
+        (f"{'a' * 246}.png", 1, "File name too long"),
     ],
 )
 def test_show_draws_a_picture(tmp_path, capsys, name, code, message):
     (tmp_path / "folder.png").mkdir()
     path = tmp_path / name
     assert main(["show", "SeqEcho-v0", "--picture", str(path)]) == code
-    if message is None:
+    if code == 0:
         with Image.open(path) as picture:
             assert picture.format == "PNG"
         return
-    error = capsys.readouterr().err
-    assert error == f"seqenvs: error: {message.format(path, path.parent)}\n"
+    said = f"{message}{path}" if code == 2 else f"{path}: {message}"
+    assert capsys.readouterr().err == f"seqenvs: error: {said}\n"
     assert [file.name for file in tmp_path.rglob("*")] == ["folder.png"]
 
 
@@ -198,9 +201,6 @@ def test_play_ends_at_any_time(capsys, type_in, end):
 
 def test_play_hides_the_past_on_a_terminal(capsys, monkeypatch, type_in):
     arguments = ["play", "SeqEcho-v0", "--set", "length=3", "--set", "lag=2"]
-    type_in("", "", "3")
-    assert main(arguments) == 0
-    assert "\x1b" not in capsys.readouterr().out
     for stream in ("stdin", "stdout"):
         monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "40")
