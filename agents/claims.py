@@ -28,8 +28,13 @@ from seqenvs import Bounds, batches
 from seqenvs.arguments import UsageError
 from seqenvs.benchmark.execution import EPISODES
 from seqenvs.benchmark.executors import Executor
-from seqenvs.benchmark.jobs import Job, environment_name
-from seqenvs.benchmark.results import SOLVED_RETURN, SOLVED_SCORE, is_solved
+from seqenvs.benchmark.results import (
+    SOLVED_RETURN,
+    SOLVED_SCORE,
+    Job,
+    environment_name,
+    is_solved,
+)
 from seqenvs.benchmark.suites import Suite
 from seqenvs.bounds import irwin_hall_cdf
 from seqenvs.files import write_atomically, write_text

@@ -26,7 +26,7 @@ from seqenvs.arguments import (
     run_command,
     usage_errors,
 )
-from seqenvs.benchmark.cli import add_parsers, benchmark_errors
+from seqenvs.benchmark.cli import add_parsers
 from seqenvs.cli import add_evaluate_arguments, run_evaluate
 from seqenvs.files import write_atomically, write_text
 
@@ -354,14 +354,12 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _prove(arguments: argparse.Namespace) -> int:
-    with benchmark_errors():
-        from agents.experiments import run_presets
+    from agents.experiments import run_presets
 
-        return 0 if run_presets(arguments.only, arguments.jobs, arguments.work) else 1
+    return 0 if run_presets(arguments.only, arguments.jobs, arguments.work) else 1
 
 
 def _claims(arguments: argparse.Namespace) -> int:
-    with benchmark_errors():
-        from agents.claims import run_claims
+    from agents.claims import run_claims
 
-        return 0 if run_claims(arguments.only, arguments.jobs, arguments.work) else 1
+    return 0 if run_claims(arguments.only, arguments.jobs, arguments.work) else 1

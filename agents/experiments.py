@@ -18,8 +18,7 @@ from agents.presets import PRESETS, preset_settings
 from agents.suites import NAMES, agent_spec, job_of
 from seqenvs.benchmark.execution import EPISODES
 from seqenvs.benchmark.executors import EngineError, Executor, in_processes
-from seqenvs.benchmark.jobs import Job, environment_name
-from seqenvs.benchmark.results import JobResult, read_table, write_table
+from seqenvs.benchmark.results import Job, JobResult, environment_name, read_table, write_table
 from seqenvs.benchmark.runner import run_jobs
 from seqenvs.benchmark.suites import Suite
 from seqenvs.files import write_text

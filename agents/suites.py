@@ -8,16 +8,8 @@ from typing import Any
 
 from agents.config import CLASS_NAMES, RECURRENT_PPO, Settings, make_options
 from agents.presets import find_preset
-from seqenvs.benchmark.jobs import Job
-from seqenvs.benchmark.suites import (
-    CAPACITY,
-    HORIZONS,
-    SECTIONS,
-    Suite,
-    SuiteError,
-    read_agent,
-    read_suite,
-)
+from seqenvs.benchmark.results import Job
+from seqenvs.benchmark.suites import SECTIONS, SWEEPS, Suite, SuiteError, read_agent, read_suite
 
 DEFAULT_TARGET = 0.98  # where there is no preset, and in sweeps
 NAMES = {f"agents:{made}": name for name, made in CLASS_NAMES.items()}
@@ -153,11 +145,8 @@ def _complete(section: str, entry: dict[str, Any], spec: dict[str, Any]) -> dict
     if spec["agent"] not in NAMES:
         return spec
     agent, sweep = NAMES[spec["agent"]], section in ("horizon", "capacity")
-    if section == "horizon":
-        # The preset of the problem, not of a lag, so that all lags have the same options.
-        id, kwargs, _ = HORIZONS[entry["problem"]]
-    elif section == "capacity":
-        id, kwargs = CAPACITY, {}
+    if sweep:  # the preset of the problem, not of a lag, so that all lags have the same options
+        id, kwargs, _ = SWEEPS[entry.get("problem", "copy")]
     else:
         id, kwargs = entry["id"], entry.get("kwargs", {})
         if section == "generalisation":

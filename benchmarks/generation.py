@@ -39,7 +39,7 @@ import torch
 from torch.utils.data import DataLoader
 
 import seqenvs
-from benchmarks.stepping import Loop, measure, rate, ratio
+from benchmarks.stepping import Loop, measure, ratio
 from seqenvs.adapters.torch import SequenceDataset
 from seqenvs.evaluation import sample_batches
 from seqenvs.task import find_task
@@ -143,8 +143,9 @@ def main(arguments: list[str] | None = None) -> int:
             loops: dict[str, Loop] = {name: partial(draw, candidates[name]) for name in candidates}
             rates = measure(loops, args.rounds, args.seconds)
             steps = median(rates["batches"])
-            ratios = "".join(ratio(rates, "batches", name) for name in list(loops)[1:])
-            print(f"{id:{width}}{rate(steps)}{ratios}   {rate(steps / length)}", flush=True)
+            ratios = "".join(f"{ratio(rates, 'batches', name):8.2f}" for name in list(loops)[1:])
+            figures = f"{steps / 1e6:8.2f}M{ratios}   {steps / length / 1e6:8.2f}M"
+            print(f"{id:{width}}{figures}", flush=True)
     except KeyboardInterrupt:
         print("Interrupted: the remaining rows were not measured.")
         return 130

@@ -1,23 +1,30 @@
-"""Steps per second, each figure beside a floor measured in the same run.
+"""Measure steps per second of environments, beside a floor that is measured in the same run.
 
     python -m benchmarks.stepping
 
-For N streams the floor copies N observations, compares N actions with N targets and writes N
-rewards (a right answer's part of one) and two flags into arrays made beforehand: what no
-environment can do without, in the fastest way that numpy has. Gymnasium's
-`SyncVectorEnv` over the same environments stands beside it. For one environment the floor is an
-environment that does nothing but end its episodes after as many steps, made by `gymnasium.make`
-too. Rounds alternate between all
-candidates; a figure is the median over the rounds, a ratio the median of the rounds' ratios.
+The floor of a vector environment copies N observations, compares N actions with N targets, and
+writes N rewards and two flags into arrays that are allocated once. It draws nothing. Gymnasium's
+`SyncVectorEnv` over the same environments is measured beside it. The floor of a single environment
+is an environment that only ends its episodes after as many steps.
+
+The second table compares variable lengths, SAME_STEP, extra features, stacks and blocks with steps
+of fixed lengths in NEXT_STEP mode. Rounds alternate between all candidates. A figure is the median
+over the rounds, and a ratio is the median of the rounds' ratios.
+
+With ``--against FOLDER``, another checkout of seqenvs steps in a second process. The rounds then
+alternate between the two, and nothing else is measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from statistics import median
 from typing import Any
 
@@ -29,7 +36,7 @@ import seqenvs
 
 
 class DoNothingEnv(gymnasium.Env[Any, Any]):
-    """The least that an environment can do: end its episodes after some steps."""
+    """An environment that only counts its steps."""
 
     def __init__(self, like: str, length: int, **kwargs: Any) -> None:
         env = gymnasium.make(like, **kwargs)
@@ -38,22 +45,22 @@ class DoNothingEnv(gymnasium.Env[Any, Any]):
         self._length = length
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
-        """Begin."""
+        """Begin an episode."""
         super().reset(seed=seed)
         self._left = self._length
         return self._observation, {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Count."""
+        """Count a step."""
         self._left -= 1
         return self._observation, 0.0, self._left == 0, False, {}
 
 
-Loop = Callable[[int], int]  # runs about that many steps of the whole, and says how many it ran
+Loop = Callable[[int], int]  # runs about that many steps, and returns how many it ran
 
 
 def single(env: gymnasium.Env[Any, Any]) -> Loop:
-    """Steps of one environment, resets included."""
+    """Return a loop over the steps of one environment, resets included."""
     env.action_space.seed(0)
     actions = [env.action_space.sample() for _ in range(1000)]
     if isinstance(env.action_space, spaces.Discrete):
@@ -70,7 +77,7 @@ def single(env: gymnasium.Env[Any, Any]) -> Loop:
 
 
 def vector(env: gymnasium.vector.VectorEnv[Any, Any, Any]) -> Loop:
-    """Steps of N environments."""
+    """Return a loop over the steps of a vector environment."""
     env.reset(seed=0)
     actions = env.action_space.sample()
 
@@ -82,22 +89,22 @@ def vector(env: gymnasium.vector.VectorEnv[Any, Any, Any]) -> Loop:
     return run
 
 
-def blocks(env: seqenvs.SequenceVectorEnv, size: int) -> Loop:
-    """Steps of N environments, a block of steps at a time: shown, then judged."""
+def blocks(env: Any, size: int) -> Loop:
+    """Return a loop over blocks of steps, as an agent plays them: it observes, then it acts."""
     env.reset(seed=0)
     actions = np.stack([env.action_space.sample() for _ in range(size)])
 
     def run(steps: int) -> int:
         for _ in range(max(1, steps // size)):
             env.observe_block(size)
-            env.step_block(actions)
-        return max(1, steps // size) * size * env.num_envs
+            env.step_block(actions, all_observations=False)
+        return max(1, steps // size) * size * int(env.num_envs)
 
     return run
 
 
 def floor(num_envs: int, observation_space: spaces.Space[Any]) -> Loop:
-    """What no vector environment can do without."""
+    """Return a loop over the least work of a vector environment."""
     shape = (num_envs, *(observation_space.shape or ()))
     source = np.zeros(shape, observation_space.dtype)
     observations = np.empty_like(source)
@@ -118,18 +125,21 @@ def floor(num_envs: int, observation_space: spaces.Space[Any]) -> Loop:
     return run
 
 
+def steps_in(loop: Loop, seconds: float) -> int:
+    """Return how many steps a loop runs in about this time."""
+    loop(2)
+    count, spent = 8, 0.0
+    while spent < seconds / 4:
+        begin = time.perf_counter()
+        loop(count)
+        spent = time.perf_counter() - begin
+        count *= 2
+    return max(1, int(count / 2 * seconds / spent))
+
+
 def measure(loops: dict[str, Loop], rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Steps per second of each loop in each round, the loops taking turns."""
-    steps = {}
-    for name, loop in loops.items():
-        loop(2)
-        count, spent = 8, 0.0
-        while spent < seconds / 4:
-            begin = time.perf_counter()
-            loop(count)
-            spent = time.perf_counter() - begin
-            count *= 2
-        steps[name] = max(1, int(count / 2 * seconds / spent))
+    """Return the steps per second of each loop in each round. The loops take turns."""
+    steps = {name: steps_in(loop, seconds) for name, loop in loops.items()}
     rates: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(rounds):
         for name, loop in loops.items():
@@ -139,14 +149,90 @@ def measure(loops: dict[str, Loop], rounds: int, seconds: float) -> dict[str, li
     return rates
 
 
-def rate(value: float) -> str:
-    """Steps per second, in millions."""
-    return f"{value / 1e6:8.2f}M"
+def ratio(rates: dict[str, list[float]], one: str, other: str) -> float:
+    """Return the median of the rounds' ratios."""
+    return median(a / b for a, b in zip(rates[one], rates[other], strict=True))
 
 
-def ratio(rates: dict[str, list[float]], one: str, other: str) -> str:
-    """The median of the rounds' ratios."""
-    return f"{median(a / b for a, b in zip(rates[one], rates[other], strict=True)):8.2f}"
+def cases(args: argparse.Namespace) -> dict[str, Callable[[int], Loop]]:
+    """Return the candidates of the second table, by name: functions of the number N."""
+
+    def stepping(**kwargs: Any) -> Callable[[int], Loop]:
+        return lambda size: vector(gymnasium.make_vec(args.id, size, **kwargs))
+
+    def in_blocks(steps: int, **kwargs: Any) -> Callable[[int], Loop]:
+        return lambda size: blocks(gymnasium.make_vec(args.id, size, **kwargs), steps)
+
+    plain = {"encoding": args.encoding}
+    low, high = args.lengths
+    variable = {"length": (low, high), **plain}
+    return {
+        "fixed": stepping(**plain),
+        f"length=({low}, {high})": stepping(**variable),
+        "SAME_STEP": stepping(autoreset_mode="SameStep", **plain),
+        f"SAME_STEP, length=({low}, {high})": stepping(autoreset_mode="SameStep", **variable),
+        f"blocks of {args.block[0]}": in_blocks(args.block[0], **plain),
+        f"blocks of {args.block[1]}": in_blocks(args.block[1], **plain),
+        "one_hot": stepping(),
+        "one_hot, length": stepping(length=(low, high)),
+        "one_hot, SAME_STEP": stepping(autoreset_mode="SameStep"),
+        "one_hot, time_step and previous_action": stepping(extras=["time_step", "previous_action"]),
+        "one_hot, stack_size=4": stepping(stack_size=4),
+    }
+
+
+def serve(args: argparse.Namespace) -> None:
+    """Run the rounds that the other process asks for, and write how long they took."""
+    # The other checkout's environment raises the limit at which glibc returns memory to the system,
+    # as does any program that has freed an array of this size. Both sides begin with it.
+    np.empty(1 << 22, np.uint8)
+    made = {"encoding": args.encoding} if args.serve[1] == "index" else {}
+    loop = vector(gymnasium.make_vec(args.id, int(args.serve[0]), **made))
+    steps = steps_in(loop, args.seconds)
+    loop(4 * steps)
+    for line in sys.stdin:
+        begin = time.process_time()
+        loop(int(line))
+        print(json.dumps({"seconds": time.process_time() - begin, "steps": steps}), flush=True)
+
+
+def against(args: argparse.Namespace) -> Iterator[str]:
+    """Compare with another checkout: the lines of the table."""
+    yield "processor time of a step, this checkout / the other"
+    yield "sub-environments  encoding      here     there   ratio"
+    for size in (1024, 16384):
+        for encoding in ("index", "one_hot"):
+            command = [sys.executable, os.path.abspath(__file__), "--id", args.id]
+            command += ["--seconds", str(args.seconds), "--serve", str(size), encoding]
+            sides = [
+                subprocess.Popen(
+                    command,
+                    env={**os.environ, "PYTHONPATH": folder},
+                    cwd=folder,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+                for folder in (os.getcwd(), os.path.abspath(args.against))
+            ]
+
+            def run(side: Any, steps: int) -> dict[str, float]:
+                side.stdin.write(f"{steps}\n")
+                side.stdin.flush()
+                answer: dict[str, float] = json.loads(side.stdout.readline())
+                return answer
+
+            steps = int(run(sides[0], 1)["steps"])
+            run(sides[1], 1)
+            rounds = [
+                [run(side, steps)["seconds"] / steps * 1e6 for side in sides]
+                for _ in range(args.rounds)
+            ]
+            for side in sides:
+                side.communicate()
+            here, there = (median(column) for column in zip(*rounds, strict=True))
+            ratios = median(one / other for one, other in rounds)
+            yield f"{size:16,d}  {encoding:8s}  {here:6.1f} µs {there:6.1f} µs  {ratios:6.2f}"
 
 
 def main() -> None:
@@ -157,43 +243,58 @@ def main() -> None:
     parser.add_argument("--id", default="SeqEcho-v0")
     parser.add_argument("--encoding", default="index", help="default: %(default)s, integers")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument(
-        "--seconds", type=float, default=0.1, help="of each candidate in each round"
-    )
-    parser.add_argument("--streams", type=int, nargs="*", default=[1, 16, 256, 1024, 4096, 16384])
-    parser.add_argument("--block", type=int, default=128, help="steps in a block")
+    parser.add_argument("--seconds", type=float, default=0.1, help="of a candidate in a round")
+    parser.add_argument("--num-envs", type=int, nargs="*", default=[1, 16, 256, 1024, 4096, 16384])
+    parser.add_argument("--lengths", type=int, nargs=2, default=[8, 12], help="variable lengths")
+    parser.add_argument("--block", type=int, nargs=2, default=[10, 128], help="steps in a block")
+    parser.add_argument("--against", metavar="FOLDER", help="another checkout to compare with")
+    parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.serve:
+        serve(args)
+        return
+    print(
+        f"{args.id}, encoding={args.encoding!r}; seqenvs {seqenvs.__version__}, gymnasium "
+        f"{gymnasium.__version__}, numpy {np.__version__}, Python {platform.python_version()}, "
+        f"{platform.machine()}, {os.cpu_count()} cores; median of {args.rounds} rounds"
+    )
+    if args.against:
+        for line in against(args):
+            print(line, flush=True)
+        return
 
     make: dict[str, Any] = {"encoding": args.encoding}
     env = gymnasium.make(args.id, **make)
     length = env.unwrapped.problem.num_steps[1]  # type: ignore[attr-defined]
     gymnasium.register("DoNothing-v0", entry_point="benchmarks.stepping:DoNothingEnv")
     nothing = gymnasium.make("DoNothing-v0", like=args.id, length=length, **make)
-    print(
-        f"{args.id}, encoding={args.encoding!r}; seqenvs {seqenvs.__version__}, gymnasium "
-        f"{gymnasium.__version__}, numpy {np.__version__}, Python {platform.python_version()}, "
-        f"{platform.machine()}, {os.cpu_count()} cores; median of {args.rounds} rounds"
-    )
     rates = measure({"one": single(env), "nothing": single(nothing)}, args.rounds, args.seconds)
-    print(f"\none environment    {rate(median(rates['one']))} steps/s")
-    print(f"do-nothing         {rate(median(rates['nothing']))} steps/s")
-    print(f"cost in do-nothings{ratio(rates, 'nothing', 'one')}")
-    print("\n streams      step    /floor    block     /step    floor      Sync   step/Sync")
-    for size in args.streams:
+    print(f"\none environment          {median(rates['one']) / 1e6:8.2f}M steps/s")
+    print(f"do-nothing environment   {median(rates['nothing']) / 1e6:8.2f}M steps/s")
+    print(f"do-nothing / one         {ratio(rates, 'nothing', 'one'):8.2f}")
+    print("\nfixed lengths, millions of steps/s")
+    print("sub-envs      step     floor      Sync   step/floor  step/Sync")
+    for size in args.num_envs:
         loops = {
             "step": vector(gymnasium.make_vec(args.id, size, **make)),
-            "block": blocks(gymnasium.make_vec(args.id, size, **make), args.block),  # type: ignore[arg-type]
             "floor": floor(size, env.observation_space),
             "sync": vector(gymnasium.make_vec(args.id, size, vectorization_mode="sync", **make)),
         }
         rates = measure(loops, args.rounds, args.seconds)
-        print(
-            f"{size:8d} {rate(median(rates['step']))}{ratio(rates, 'step', 'floor')}"
-            f" {rate(median(rates['block']))}{ratio(rates, 'block', 'step')}"
-            f" {rate(median(rates['floor']))} {rate(median(rates['sync']))}"
-            f"{ratio(rates, 'step', 'sync')}",
-            flush=True,
-        )
+        figures = "".join(f"{median(rates[name]) / 1e6:10.2f}" for name in loops)
+        ratios = ratio(rates, "step", "floor"), ratio(rates, "step", "sync")
+        print(f"{size:8d}{figures}   {ratios[0]:10.2f} {ratios[1]:10.2f}", flush=True)
+    print("\ntime of a step / time of a fixed-length NEXT_STEP step")
+    sizes = [size for size in args.num_envs if size in (16, 1024, 16384)] or args.num_envs
+    print(" " * 40 + "".join(f"{size:>10,d}" for size in sizes))
+    columns = []
+    for size in sizes:
+        loops = {name: make_loop(size) for name, make_loop in cases(args).items()}
+        rates = measure(loops, args.rounds, args.seconds)
+        base = {name: "one_hot" if name.startswith("one_hot") else "fixed" for name in loops}
+        columns.append({name: ratio(rates, base[name], name) for name in loops})
+    for name in columns[0]:
+        print(f"{name:40s}" + "".join(f"{column[name]:10.2f}" for column in columns))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 import seqenvs
 from seqenvs.arguments import UsageError, assignments
-from seqenvs.bounds import known_bounds
+from seqenvs.problem import known_bounds
 
 # Each environment plays as many episodes: the first 1,000 to end would be shorter than average.
 EVALUATION_ENVS, EPISODES_EACH = 100, 10

@@ -4,6 +4,7 @@ Importing this package registers its environments with Gymnasium.
 """
 
 from seqenvs import problems
+from seqenvs._version import __version__
 from seqenvs.bounds import Bounds
 from seqenvs.dataset import batches
 from seqenvs.env import SequenceEnv
@@ -12,8 +13,6 @@ from seqenvs.oracle import Oracle
 from seqenvs.problem import EpisodeBatch, Problem, Symbols, Values
 from seqenvs.registration import register, register_all
 from seqenvs.vector_env import SequenceVectorEnv
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Bounds",
@@ -24,6 +23,7 @@ __all__ = [
     "SequenceVectorEnv",
     "Symbols",
     "Values",
+    "__version__",
     "batches",
     "evaluate",
     "problems",

@@ -75,8 +75,8 @@ def _batches(stream: EpisodeStream, encode: Encoding, size: int) -> Iterator[Sam
     steps, dtype = stream.max_steps, stream.problem.action_space.dtype
     while True:
         episodes = stream.take(size)
-        mask = np.empty((size, steps), bool)
-        mask[:] = episodes.due[:steps].T[episodes.pattern if episodes.due.shape[1] > 1 else 0]
+        due = episodes.reward_weight[:steps].T > 0
+        mask = due.take(episodes.pattern, axis=0)
         # Transposed before they are encoded, while they are small.
         inputs = np.ascontiguousarray(np.swapaxes(episodes.inputs[:steps], 0, 1))
         targets = np.swapaxes(episodes.targets[:steps], 0, 1).astype(dtype, order="C")

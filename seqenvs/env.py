@@ -218,7 +218,8 @@ class SequenceEnv(gymnasium.Env[Any, Any]):
         observations = encoded.tolist() if encoded.ndim == 2 else map(list, encoded)
         targets = np.swapaxes(episodes.targets.astype(self.action_space.dtype), 0, 1)
         answers = targets.tolist() if self._num_answers is not None else targets
-        due, weight = episodes.due.T.tolist(), episodes.reward_weight.T.tolist()
+        weight = episodes.reward_weight.T
+        due, weight = (weight > 0).tolist(), weight.tolist()
         return [
             (inputs, observed, answer[:steps], due[which], weight[which])
             for inputs, observed, answer, which, steps in zip(

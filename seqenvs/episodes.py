@@ -31,26 +31,23 @@ class Episodes(NamedTuple):
     Attributes:
         inputs: (R, B) or (R, B, F); blank past an episode's end.
         targets: (R, B) or (R, B, K); 0 where no answer is due.
-        due: (R, P) bool, the P different patterns of where answers are due.
-        reward_weight: (R, P) float64, the reward of a right answer in each pattern.
-        pattern: (B,) int64, each episode's column of ``due`` and ``reward_weight``.
+        reward_weight: (R, P) float64, the reward of a right answer in each of P patterns; 0 where
+            no answer is due. Episodes with answers due at the same steps share a pattern.
+        pattern: (B,) int64, each episode's column of ``reward_weight``.
         lengths: (B,) int64, the number of steps.
     """
 
     inputs: Any
     targets: Any
-    due: Any
     reward_weight: Any
     pattern: Any
     lengths: Any
 
     def columns(self, start: int, stop: int) -> Episodes:
         """Return the episodes start .. stop - 1, as views."""
-        inputs, targets, due, weight, pattern, lengths = self
+        inputs, targets, weight, pattern, lengths = self
         part = slice(start, stop)
-        return Episodes(
-            inputs[:, part], targets[:, part], due, weight, pattern[part], lengths[part]
-        )
+        return Episodes(inputs[:, part], targets[:, part], weight, pattern[part], lengths[part])
 
     def select(self, columns: Any) -> Episodes:
         """Return the episodes of these columns, an array of int64."""
@@ -65,62 +62,52 @@ class Episodes(NamedTuple):
         """Return the same episodes without patterns that are unused or twice there."""
         number: dict[bytes, int] = {}
         kept: list[int] = []
-        replacement = np.zeros(self.due.shape[1], np.int64)
+        replacement = np.zeros(self.reward_weight.shape[1], np.int64)
         for index in np.flatnonzero(np.bincount(self.pattern)).tolist():
-            key = self.due[:, index].tobytes()
+            key = self.reward_weight[:, index].tobytes()
             if key not in number:
                 number[key] = len(kept)
                 kept.append(index)
             replacement[index] = number[key]
-        return self._replace(
-            due=self.due[:, kept],
-            reward_weight=self.reward_weight[:, kept],
-            pattern=replacement[self.pattern],
-        )
+        weight = self.reward_weight[:, kept]
+        return self._replace(reward_weight=weight, pattern=replacement[self.pattern])
 
     @staticmethod
     def from_batch(batch: EpisodeBatch) -> Episodes:
         """Prepare a batch that is padded to the most steps of an episode and one blank row."""
         due, pattern = _due_patterns(batch.due, batch.lengths)
-        return Episodes(
-            batch.inputs, batch.targets, due, reward_weights(due), pattern, batch.lengths
-        )
+        return Episodes(batch.inputs, batch.targets, reward_weights(due), pattern, batch.lengths)
 
     @staticmethod
     def concatenate(parts: list[Episodes]) -> Episodes:
         """Join episodes of the same problem side by side."""
         if len(parts) == 1:
             return parts[0]
-        inputs, targets, lengths = (
-            np.concatenate([getattr(part, name) for part in parts], axis=-1 if one else 1)
-            for name, one in (("inputs", False), ("targets", False), ("lengths", True))
+        inputs, targets, weights, patterns, lengths = zip(*parts, strict=True)
+        pattern: Any
+        weight, pattern = weights[0], np.broadcast_to(np.int64(0), sum(map(len, lengths)))
+        if weight.shape[1] > 1 or not all(np.array_equal(each, weight) for each in weights):
+            first = np.cumsum([0, *(each.shape[1] for each in weights)]).tolist()
+            pattern = np.concatenate(list(map(np.add, patterns, first)))
+            weight = np.concatenate(weights, axis=1)
+        return Episodes(
+            np.concatenate(inputs, axis=1),
+            np.concatenate(targets, axis=1),
+            weight,
+            pattern,
+            np.concatenate(lengths),
         )
-        due, weight = parts[0].due, parts[0].reward_weight
-        if due.shape[1] == 1 and all(np.array_equal(part.due, due) for part in parts):
-            return Episodes(inputs, targets, due, weight, _zeros(len(lengths)), lengths)
-        first = np.cumsum([0, *(part.due.shape[1] for part in parts)])
-        pattern = np.concatenate(
-            [part.pattern + offset for part, offset in zip(parts, first, strict=False)]
-        )
-        due = np.concatenate([part.due for part in parts], axis=1)
-        weight = np.concatenate([part.reward_weight for part in parts], axis=1)
-        return Episodes(inputs, targets, due, weight, pattern, lengths)
-
-
-def _zeros(size: int) -> Any:
-    """Return a read-only array of zeros that takes no memory."""
-    return np.broadcast_to(np.int64(0), size)
 
 
 def _due_patterns(due: Any, lengths: Any) -> tuple[Any, Any]:
-    """Return the different columns of ``due``, (R, P), and (B,) which of them each episode has.
+    """Return the different columns of ``due``, (R, P), and which of them each episode has, (B,).
 
-    Found where all columns are equal, or equal for the same length. Other episodes keep a column
-    each.
+    Columns are compared as a whole, then for each length. If columns of one length differ, each
+    episode keeps its own.
     """
     first = due[:, :1]
     if due.strides[1] == 0 or (due == first).all():
-        return first, _zeros(len(lengths))
+        return first, np.broadcast_to(np.int64(0), len(lengths))  # which takes no memory
     different = np.flatnonzero(np.bincount(lengths))
     number = np.zeros(different[-1] + 1, np.int64)
     number[different] = np.arange(len(different))
@@ -192,21 +179,25 @@ class EpisodeStream:
 class Rows(NamedTuple):
     """R time steps of N sub-environments.
 
-    ``due``, ``reward_weight`` and ``last`` are (R, 1) where all sub-environments agree.
+    ``reward_weight`` and ``last`` are (R, 1) where all sub-environments agree.
 
     Attributes:
         inputs: (R, N) or (R, N, F); blank after an episode's end.
         targets: (R, N) or (R, N, K); 0 where no answer is due.
-        due: (R, N) or (R, 1) bool.
-        reward_weight: (R, N) or (R, 1) float64, the reward of a right answer.
+        reward_weight: (R, N) or (R, 1) float64, the reward of a right answer; 0 where no answer is
+            due.
         last: (R, N) or (R, 1) bool, whether the episode ends with this step.
     """
 
     inputs: Any
     targets: Any
-    due: Any
     reward_weight: Any
     last: Any
+
+    @property
+    def due(self) -> Any:
+        """(R, N) or (R, 1) bool, whether an answer is due."""
+        return self.reward_weight > 0
 
     def part(self, start: int, stop: int) -> Rows:
         """Return the rows start .. stop - 1, as views."""
@@ -330,8 +321,8 @@ class RowBuffer:
         else:
             self.rows, self._row = _rows_of(episodes, 0, 1), 0
         # A sub-environment reads column c from row s on. In a flattened array of B columns its
-        # place at row r is (c - s * B) + r * B. Kept are the term in brackets, the same for the
-        # patterns, and the row after its last step.
+        # place at row r is (c - s * B) + r * B. The rows of `_places` are the term in brackets, the
+        # same term for the patterns, and the row after the last step of the episode.
         self._places = np.stack([np.arange(self.num_envs), episodes.pattern, episodes.lengths])
         self._columns = self._places
 
@@ -352,7 +343,7 @@ class RowBuffer:
         self._reserve(steps)
         episodes, places = self._episodes, self._places
         end = places[2]
-        move = np.array([[len(episodes.lengths)], [episodes.due.shape[1]], [-1]])  # in each row
+        move = np.array([[len(episodes.lengths)], [episodes.reward_weight.shape[1]], [-1]])
         place = np.empty((2, steps, self.num_envs), np.intp)
         last = np.empty((steps, self.num_envs), bool)
         for k in range(steps):
@@ -374,7 +365,7 @@ class RowBuffer:
             array.reshape(-1, *array.shape[2:]).take(place[0], axis=0, mode="clip")
             for array in (episodes.inputs, episodes.targets)
         )
-        fresh = Rows(inputs, targets, weight > 0, weight, last)
+        fresh = Rows(inputs, targets, weight, last)
         self.rows = Rows.concatenate([self.rows, fresh]) if len(self.rows.last) else fresh
 
     def _reserve(self, steps: int) -> None:
@@ -394,7 +385,7 @@ class RowBuffer:
         self._columns = np.stack([np.arange(len(joined.lengths)), joined.pattern, joined.lengths])
         self._next = self.num_envs
         self._places[0] = np.arange(self.num_envs) - start * len(joined.lengths)
-        self._places[1] = joined.pattern[: self.num_envs] - start * joined.due.shape[1]
+        self._places[1] = joined.pattern[: self.num_envs] - start * joined.reward_weight.shape[1]
 
 
 def _rows_of(episodes: Episodes, steps: int, rounds: int) -> Rows:
@@ -405,12 +396,12 @@ def _rows_of(episodes: Episodes, steps: int, rounds: int) -> Rows:
         steps: The rows of a round.
         rounds: The number of rounds.
     """
-    inputs, targets, due, weight, pattern, lengths = episodes
-    if due.shape[1] > 1:
-        due, weight = due.take(pattern, axis=1), weight.take(pattern, axis=1)
+    inputs, targets, weight, pattern, lengths = episodes
+    if weight.shape[1] > 1:
+        weight = weight.take(pattern, axis=1)
     last = np.zeros((steps, 1), bool)
     last[lengths[0] - 1 : lengths[0]] = True
-    rows = Rows(inputs[:steps], targets[:steps], due[:steps], weight[:steps], last)
+    rows = Rows(inputs[:steps], targets[:steps], weight[:steps], last)
     if rounds == 1:
         return rows
 

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from seqenvs._version import __version__
+
 OPTIONAL_PACKAGES = ("stable_baselines3", "sb3_contrib", "torch")
 
 
@@ -97,8 +99,6 @@ def import_object(path: str, requirement: str = "path must be 'module:Name'") ->
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, the platform, and the installed packages that matter."""
-    from seqenvs import __version__  # not at the top: seqenvs itself imports this module
-
     found = {"seqenvs": __version__}
     for package in ("gymnasium", *OPTIONAL_PACKAGES, "numpy"):
         with suppress(importlib.metadata.PackageNotFoundError):

@@ -15,13 +15,13 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from seqenvs.arguments import UsageError, usage_errors
-from seqenvs.bounds import Bounds, known_bounds
+from seqenvs.bounds import Bounds
 from seqenvs.env import SequenceEnv
 from seqenvs.files import write_atomically
 from seqenvs.oracle import Oracle
 from seqenvs.playing import PlayedStep, play
-from seqenvs.problem import Problem
-from seqenvs.rendering import whole_picture, whole_text
+from seqenvs.problem import Problem, known_bounds
+from seqenvs.rendering import whole_text
 
 
 def show(id: str, parameters: dict[str, Any], seed: int | None, picture: Path | None) -> None:
@@ -42,6 +42,8 @@ def show(id: str, parameters: dict[str, Any], seed: int | None, picture: Path | 
     print(f"the oracle's return is {total:g}; {_bounds_text(known_bounds(env.problem))}")
     if picture is not None:
         from PIL import Image
+
+        from seqenvs.rendering.pixels import whole_picture
 
         image = Image.fromarray(whole_picture(trace))
         write_atomically(picture, lambda path: image.save(path, format="png"))

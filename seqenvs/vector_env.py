@@ -205,7 +205,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         success = None
         if ends:
             if len(last) < self.num_envs:
-                last = np.broadcast_to(last, self.num_envs)
+                last = np.ones(self.num_envs, bool)  # all end together
             success = last & self._all_correct
             self._all_correct |= last
         if self.render_mode is not None:
@@ -298,6 +298,7 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         rows, shape = buffer.peek(steps), (steps, self.num_envs)
         targets = np.empty((steps, *self._action_shape), self._action_dtype)  # type: ignore[misc]
         rewards, success = np.empty(shape), np.zeros(shape, bool)
+        due, active, last = self._flags(rows)
         size = max(1, _BLOCK_SIZE // self.num_envs)
         for start in range(0, steps, size):  # parts that fit the processor's cache
             part = slice(start, start + size)
@@ -305,15 +306,14 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             score, right = self.problem.judge(actions[part], targets[part])
             rewards[part] = score
             rewards[part] *= rows.reward_weight[part]
-            right = right >= rows.due[part]  # right, or not due
-            begin, last = 0, rows.last[part]
-            for end in np.flatnonzero(last.any(axis=1)).tolist():
+            right = right >= due[part]  # right, or not due
+            begin = 0
+            for end in np.flatnonzero(rows.last[part].any(axis=1)).tolist():
                 self._all_correct &= right[begin : end + 1].all(axis=0)
-                success[start + end] = last[end] & self._all_correct
-                self._all_correct |= last[end]
+                success[start + end] = last[start + end] & self._all_correct
+                self._all_correct |= last[start + end]
                 begin = end + 1
             self._all_correct &= right[begin:].all(axis=0)
-        due, active, last = self._flags(rows)
         observations, final = self.encode(following if all_observations else following[-1]), None
         if self._stacked is not None:
             encoded = observations if all_observations else self.encode(following)

@@ -1,10 +1,18 @@
-"""Problems with every framing and kind of parameter, for tests beyond the table of ids."""
+"""What tests are parametrized with: ids, and problems with every framing and kind of parameter."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
 
 from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
+from seqenvs.registration import IDS
+
+# The easiest id of each problem; the other ids run under `full`.
+_easiest = {problem: id for id, (problem, parameters) in IDS.items() if not parameters}.values()
+EACH_ID = [pytest.param(id, marks=() if id in _easiest else pytest.mark.full) for id in IDS]
 
 _rng = np.random.default_rng(0)
 _levels = _rng.integers(0, 4, (20, 7, 3)) / 4
@@ -41,3 +49,17 @@ VARIANTS = [
     Recorded(_rng.random((9, 4)), _rng.random((9, 4))),
     Recorded(_rng.random((9, 4)), _rng.integers(0, 3, (9, 4, 2))),
 ]
+
+
+def _each_variant() -> list[Any]:
+    """Mark all but one variant of each problem, action space, and kind of length as `full`."""
+    seen, marked = set(), []
+    for problem in VARIANTS:
+        shortest, longest = problem.num_steps
+        kind = type(problem), type(problem.action_space), shortest == longest
+        marked.append(pytest.param(problem, marks=pytest.mark.full if kind in seen else ()))
+        seen.add(kind)
+    return marked
+
+
+EACH_VARIANT = _each_variant()

@@ -112,11 +112,10 @@ def run_benchmark_command(
     agents = [{"agent": name, "options": options} for name in arguments.agent]
     began = time.monotonic()
     try:
-        with benchmark_errors():
-            suite = (make_suite or suites.make_suite)(arguments.suite, agents, arguments.id, kwargs)
-            failures = run_benchmark(
-                suite, arguments.dir, only=arguments.only, execute=_executor(arguments)
-            )
+        suite = (make_suite or suites.make_suite)(arguments.suite, agents, arguments.id, kwargs)
+        failures = run_benchmark(
+            suite, arguments.dir, only=arguments.only, execute=_executor(arguments)
+        )
     except OSError as error:
         said = "the disk is full" if error.errno == errno.ENOSPC else str(error)
         print(f"{arguments.dir} can't be written: {said}. {GO_ON}", file=sys.stderr)
@@ -142,24 +141,9 @@ def run_report_command(arguments: argparse.Namespace) -> int:
     """
     with _needed_by("report"):
         from seqenvs.benchmark.report import write_report
-    with benchmark_errors():
-        paths = write_report(arguments.dir, arguments.out or arguments.dir / "report")
-    for path in paths:
-        print(f"Written: {path}")
+    paths = write_report(arguments.dir, arguments.out or arguments.dir / "report")
+    print(f"Written: {paths[0]}; beside it {len(paths) - 1} files: leaderboard, tables, figures")
     return 0
-
-
-@contextmanager
-def benchmark_errors() -> Iterator[None]:
-    """Report errors of suites, results and executors to the user of a command line."""
-    from seqenvs.benchmark.executors import EngineError
-    from seqenvs.benchmark.results import ResultError
-    from seqenvs.benchmark.suites import SuiteError
-
-    try:
-        yield
-    except (EngineError, ResultError, SuiteError) as error:
-        raise UsageError(str(error)) from error
 
 
 @contextmanager

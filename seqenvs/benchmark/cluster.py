@@ -21,7 +21,7 @@ from seqenvs.benchmark.executors import (
     Outcome,
     attempt,
 )
-from seqenvs.benchmark.jobs import Job
+from seqenvs.benchmark.results import Job
 
 MAX_RETRIES = 10  # of a job whose node or worker dies
 CONNECT_SECONDS = 5.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import shutil
 import sys
 import time
@@ -15,15 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from seqenvs.benchmark.jobs import Job
-from seqenvs.benchmark.results import LEARNS_FROM, AtLength, JobResult, thin
+from seqenvs.benchmark.results import LEARNS_FROM, AtLength, Job, JobResult
 from seqenvs.benchmark.suites import SuiteError
 from seqenvs.evaluation import DIGITS, Evaluation, evaluate, record_episodes
 from seqenvs.files import import_object, machine, versions, write_json
-from seqenvs.task import Task, find_task
+from seqenvs.task import find_task
+from seqenvs.validation import check_choice
 
 EPISODES = 1000  # of an evaluation
 CHECKPOINT_SECONDS = 10.0  # wall time between two checkpoints
+MAX_POINTS = 200  # of a learning curve
 PROGRESS = "progress.json"
 
 
@@ -67,7 +69,7 @@ def run_job(job: Job, work: Path, *, checkpoint_seconds: float = CHECKPOINT_SECO
         seconds=round(progress.seconds, 3),
         wall_seconds=round(time.monotonic() - began, 3),
         finished=f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
-        curve=_curve(agent, progress, find_task(job.id, job.kwargs)),
+        curve=_curve(agent, job, progress),
         evaluation=reached,
         generalisation=[
             AtLength(length, there.mean_return, there.memory_score, there.bounds)
@@ -105,9 +107,11 @@ def find_agent(name: str) -> Any:
             f"agent {name!r} must have learn(id, *, kwargs, steps, seed): {error}"
         ) from error
     said = getattr(made, "learns_from", "unknown")
-    if isinstance(said, str) and said not in LEARNS_FROM:
-        allowed = ", ".join(map(repr, LEARNS_FROM))
-        raise SuiteError(f"agent {name!r}: learns_from must be one of {allowed}, got {said!r}")
+    if isinstance(said, str):  # a property is known only of an instance
+        try:
+            check_choice("learns_from", said, LEARNS_FROM)
+        except ValueError as error:
+            raise SuiteError(f"agent {name!r}: {error}") from error
     return made
 
 
@@ -151,18 +155,18 @@ def _learn(agent: Any, job: Job, progress: Progress, work: Path, checkpoint_seco
     """Let an agent learn until it ends or a budget is spent; update ``progress``."""
     saves = hasattr(agent, "save") and hasattr(agent, "load")
     saved, before = time.monotonic(), time.process_time()
-    learning = agent.learn(job.id, kwargs=dict(job.kwargs), steps=job.max_steps, seed=job.seed)
+    most_steps, most_seconds = job.steps or sys.maxsize, job.seconds or math.inf
+    learning = agent.learn(job.id, kwargs=dict(job.kwargs), steps=most_steps, seed=job.seed)
     if not isinstance(learning, Iterator):
-        progress.steps, progress.seconds = job.max_steps, time.process_time() - before
+        progress.steps, progress.seconds = most_steps, time.process_time() - before
         return
     first = True
-    while progress.seconds < job.max_seconds:
+    while progress.seconds < most_seconds:
         steps = next(learning, None)
-        spent = time.process_time() - before
-        if first and steps == progress.steps:  # the agent is ready, and has not learned yet
-            spent = 0.0
+        # An agent that has been loaded first says where it is. It has not learned yet.
+        if not (first and steps == progress.steps):
+            progress.seconds += time.process_time() - before
         first = False
-        progress.seconds += spent
         if steps is None:
             break
         progress.steps = int(steps)
@@ -173,15 +177,17 @@ def _learn(agent: Any, job: Job, progress: Progress, work: Path, checkpoint_seco
         before = time.process_time()
 
 
-def _curve(agent: Any, progress: Progress, task: Task) -> list[list[Any]]:
-    """Return the points of the agent's learning curve, with their seconds and memory scores."""
-    points = thin([list(point) for point in getattr(agent, "curve", None) or ()])
-    steps, seconds = zip(*[(0, 0.0), *progress.marks], strict=True)
+def _curve(agent: Any, job: Job, progress: Progress) -> list[list[Any]]:
+    """Return evenly spread points of the agent's learning curve, as `JobResult` has them."""
+    points = list(getattr(agent, "curve", None) or ())
+    picked = np.linspace(0, len(points) - 1, min(MAX_POINTS, len(points))).round().astype(int)
+    task = find_task(job.id, job.kwargs)
+    steps, seconds = zip((0, 0.0), *progress.marks, strict=True)
     curve = []
-    for at, mean_return in points:
+    for at, mean_return in [points[i] for i in picked]:
         spent = round(float(np.interp(at, steps, seconds)), DIGITS) if progress.marks else None
         score = _rounded(task.memory_score(float(mean_return)))
-        curve.append([int(at), spent, _rounded(float(mean_return)), score])
+        curve.append([int(at), spent, _rounded(mean_return), score])
     return curve
 
 

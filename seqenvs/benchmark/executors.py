@@ -19,15 +19,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqenvs.benchmark.jobs import Job
-from seqenvs.benchmark.results import JobResult
+from seqenvs.arguments import UsageError
+from seqenvs.benchmark.results import Job, JobResult
 
 MAX_RESTARTS = 3  # of the worker processes, without one finished job between them
 WATCH_SECONDS = 0.5
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
-class EngineError(Exception):
+class EngineError(UsageError):
     """The processes or the cluster that run the jobs are missing or broke down."""
 
 
@@ -83,12 +83,7 @@ def in_process(run: JobFunction, jobs: Sequence[Job], work: Path) -> Generator[O
 
 
 def in_processes(
-    run: JobFunction,
-    jobs: Sequence[Job],
-    work: Path,
-    *,
-    workers: int,
-    max_restarts: int = MAX_RESTARTS,
+    run: JobFunction, jobs: Sequence[Job], work: Path, *, workers: int
 ) -> Generator[Outcome, None, None]:
     """Run jobs on this machine, ``workers`` at a time. Processes that are killed are replaced.
 
@@ -126,7 +121,7 @@ def in_processes(
                 yield outcome
         except BrokenProcessPool as error:
             restarts += 1
-            if restarts > max_restarts:
+            if restarts > MAX_RESTARTS:
                 raise EngineError(
                     "the processes that run the jobs were killed again and again, as they are "
                     "when memory is short: try fewer --jobs"

@@ -1,24 +1,89 @@
-"""The result of a job, and its file."""
+"""Jobs of the benchmark, their results, and the files of the results."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqenvs.benchmark.jobs import Job
+from seqenvs.arguments import UsageError
 from seqenvs.evaluation import Episode, Evaluation
-from seqenvs.files import write_text
+from seqenvs.files import content_hash, write_text
+from seqenvs.validation import check_choice, check_int, check_number
 
-MAX_POINTS = 200  # of a learning curve
 HORIZON_SCORE = 0.5  # the least memory score at which a lag counts as remembered
 SOLVED_SCORE, SOLVED_RETURN = 0.9, 0.99
 LEARNS_FROM = ("rewards", "answers", "unknown")
 
 
-class ResultError(Exception):
+class ResultError(UsageError):
     """A file of results is missing or damaged. The message names the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One training run and its evaluation.
+
+    Two jobs with equal fields have the same key, and their result is one file.
+
+    Attributes:
+        id: The environment's id.
+        kwargs: Parameters of the environment. JSON-able; tuples become lists.
+        agent: The agent's class, as ``"module:Class"``.
+        options: Keyword arguments of the agent's constructor. JSON-able.
+        seed: Passed to the agent's ``learn``.
+        steps: The most time steps to learn from, over all episodes; None for no limit.
+        seconds: The most processor time to spend on learning; None for no limit.
+        lengths: Further values of the environment's parameter ``length`` to evaluate at.
+
+    Raises:
+        TypeError, ValueError: A budget is missing or out of range, or a field is not JSON-able.
+    """
+
+    id: str
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    agent: str
+    options: dict[str, Any] = field(default_factory=dict)
+    seed: int
+    steps: int | None = None
+    seconds: float | None = None
+    lengths: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        check_int("seed", self.seed, 0)
+        if self.steps is None and self.seconds is None:
+            raise ValueError("steps or seconds must be given, got None for both")
+        if self.steps is not None:
+            check_int("steps", self.steps, 1)
+        if self.seconds is not None:
+            check_positive("seconds", self.seconds)
+        for name in ("kwargs", "options", "lengths"):
+            value = getattr(self, name)
+            try:  # as JSON has them, so that a job that is read back is equal
+                object.__setattr__(self, name, json.loads(json.dumps(value)))
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{name} must be JSON-able, got {value!r}: {error}") from error
+
+    @property
+    def key(self) -> str:
+        """The hash of all fields: 16 hexadecimal digits. The name of the result's file."""
+        # Without None, so that a field that is added later does not change existing keys.
+        return content_hash(
+            {name: value for name, value in asdict(self).items() if value is not None}
+        )
+
+    @property
+    def environment(self) -> str:
+        """The environment with its parameters, such as ``"SeqEcho-v0 lag=4"``."""
+        return environment_name(self.id, self.kwargs)
+
+    @property
+    def name(self) -> str:
+        """The job in a line: environment, agent and seed."""
+        return f"{self.environment}  {self.agent}  seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -52,8 +117,8 @@ class JobResult:
         seconds: Processor time spent on learning.
         wall_seconds: Wall time of the whole job, since it was last resumed; 0 if unknown.
         finished: The time at which the job ended, in ISO 8601, UTC; empty if unknown.
-        curve: The learning curve: at most `MAX_POINTS` lists ``[steps, seconds or None,
-            mean_return, memory_score or None]``.
+        curve: The learning curve: lists ``[steps, seconds or None, mean_return, memory_score or
+            None]``.
         evaluation: The evaluation on fresh episodes.
         generalisation: One item for each of the job's ``lengths``.
         episodes: A few played episodes. The same ones for all agents.
@@ -73,12 +138,7 @@ class JobResult:
     episodes: list[Episode]
 
     def __post_init__(self) -> None:
-        if self.learns_from not in LEARNS_FROM:
-            allowed = ", ".join(map(repr, LEARNS_FROM))
-            raise ValueError(f"learns_from must be one of {allowed}, got {self.learns_from!r}")
-        for row in self.curve:
-            if not (isinstance(row, list) and len(row) == 4):
-                raise ValueError(f"a point of the curve must have four numbers, got {row!r}")
+        check_choice("learns_from", self.learns_from, LEARNS_FROM)
 
     @property
     def solved(self) -> bool:
@@ -95,26 +155,13 @@ class JobResult:
             f"{self.seconds:.1f} s"
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-able values."""
-        return asdict(self)
-
     @classmethod
-    def from_dict(cls, values: Any) -> JobResult:
-        """Read back what `to_dict` returned.
+    def from_dict(cls, values: dict[str, Any]) -> JobResult:
+        """Read back what `dataclasses.asdict` returned.
 
         Raises:
-            ValueError, TypeError: The values are not those of a result.
+            KeyError, TypeError, ValueError: The values are not those of a result.
         """
-        if not isinstance(values, dict):
-            raise TypeError(f"it must hold an object, got {type(values).__name__}")
-        missing = [each.name for each in fields(cls) if each.name not in values]
-        if missing:
-            raise ValueError(f"{missing[0]!r} is missing")
-        kinds = {"versions": dict, "machine": str, "steps": int, "curve": list, "finished": str}
-        for name, kind in kinds.items():
-            if not isinstance(values[name], kind):
-                raise TypeError(f"{name!r} must be {kind.__name__}, got {values[name]!r}")
         read = {
             "job": Job(**values["job"]),
             "evaluation": Evaluation(**values["evaluation"]),
@@ -122,6 +169,17 @@ class JobResult:
             "episodes": [Episode(**each) for each in values["episodes"]],
         }
         return cls(**{**values, **read})
+
+
+def environment_name(id: str, kwargs: dict[str, Any]) -> str:
+    """Name an environment with its parameters, such as ``"SeqEcho-v0 lag=4"``."""
+    return " ".join([id, *(f"{name}={value}" for name, value in kwargs.items())])
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Raise TypeError or ValueError if a value is not a number above 0."""
+    if check_number(name, value) <= 0:
+        raise ValueError(f"{name} must be above 0, got {value!r}")
 
 
 def is_solved(memory_score: float | None, mean_return: float) -> bool:
@@ -149,7 +207,7 @@ def write_result(folder: Path, result: JobResult) -> Path:
     """
     path = result_path(folder, result.job)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(result.to_dict(), allow_nan=False) + "\n")
+    write_text(path, json.dumps(asdict(result), allow_nan=False) + "\n")
     return path
 
 
@@ -159,18 +217,16 @@ def read_result(path: Path) -> JobResult:
     Raises:
         ResultError: The file is damaged, or holds the result of another job than its name says.
     """
-    try:
+    with _named_if_damaged(path):
         result = JobResult.from_dict(json.loads(path.read_text("utf-8")))
         if result.job.key != path.stem:
             raise ValueError(f"its job is {result.job.key}")
-    except (ValueError, TypeError) as error:
-        raise ResultError(f"{path} is damaged: {error}") from error
-    return result
+        return result
 
 
 def write_table(path: Path, results: list[JobResult]) -> None:
     """Write results into one file, one a line, without the times at which they were finished."""
-    records = [{**result.to_dict(), "finished": ""} for result in results]
+    records = [{**asdict(result), "finished": ""} for result in results]
     rows = ",\n".join(json.dumps(record, allow_nan=False) for record in records)
     write_text(path, f"[\n{rows}\n]\n")
 
@@ -181,18 +237,16 @@ def read_table(path: Path) -> list[JobResult]:
     Raises:
         ResultError: The file is missing or damaged.
     """
-    try:
+    with _named_if_damaged(path):
         records = json.loads(path.read_text("utf-8"))
         if not isinstance(records, list):
             raise TypeError(f"it must hold a list, got {type(records).__name__}")
         return [JobResult.from_dict(record) for record in records]
-    except (OSError, ValueError, TypeError) as error:
-        raise ResultError(f"{path} is damaged: {error}") from error
 
 
-def thin(curve: list[list[Any]]) -> list[list[Any]]:
-    """Keep at most `MAX_POINTS` of a curve, evenly spread, with the first and the last."""
-    if len(curve) <= MAX_POINTS:
-        return curve
-    last = len(curve) - 1
-    return [curve[i * last // (MAX_POINTS - 1)] for i in range(MAX_POINTS)]
+@contextmanager
+def _named_if_damaged(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ResultError(f"{path} is damaged: {type(error).__name__}: {error}") from error

@@ -22,8 +22,8 @@ from tqdm import tqdm
 
 from seqenvs.benchmark.execution import find_agent, run_job
 from seqenvs.benchmark.executors import Executor, Failure, JobFunction, in_process
-from seqenvs.benchmark.jobs import Job
 from seqenvs.benchmark.results import (
+    Job,
     JobResult,
     ResultError,
     read_result,

@@ -8,52 +8,47 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqenvs.benchmark.jobs import Job
-from seqenvs.validation import check_choice, check_int, check_number
+from seqenvs.arguments import UsageError
+from seqenvs.benchmark.results import Job, check_positive
+from seqenvs.validation import check_choice, check_int
 
 SUITES = Path(__file__).with_name("suites.json")
-BUDGETS = ("steps", "seconds")  # of a sweep
-ECHO_ANSWERS = 10  # due in an episode of the horizon on echo, whatever the lag
+SECTIONS = ("matrix", "horizon", "capacity", "generalisation")
 
-_Parameters = Callable[[int], dict[str, Any]]
-
-# problem of a horizon: (id, parameters at every lag, parameters at a lag)
-HORIZONS: dict[str, tuple[str, dict[str, Any], _Parameters]] = {
-    "echo": ("SeqEcho-v0", {}, lambda lag: {"lag": lag, "length": lag + ECHO_ANSWERS}),
+# problem of a sweep: (id, parameters at every size, parameters at a size)
+SWEEPS: dict[str, tuple[str, dict[str, Any], Callable[[int], dict[str, Any]]]] = {
+    # Ten answers are due in an episode, whatever the lag.
+    "echo": ("SeqEcho-v0", {}, lambda lag: {"lag": lag, "length": lag + 10}),
     "recall": (
         "SeqRecall-v0",
         {"framing": "many_to_one"},
         lambda lag: {"num_values": 4, "length": lag + 2},
     ),
+    "copy": ("SeqCopy-v0", {}, lambda length: {"length": length}),
 }
-CAPACITY = "SeqCopy-v0"
 
 
-class SuiteError(ValueError):
+class SuiteError(UsageError, ValueError):
     """A suite is wrong, or something in it cannot be run."""
 
 
 class Row(NamedTuple):
-    """The jobs of an agent on an environment, one for each seed."""
+    """The jobs of an agent on an environment, one for each seed.
 
-    agent: str
-    jobs: list[Job]
-
-
-class Sweep(NamedTuple):
-    """The jobs of an agent on a problem that becomes harder, all with the same budget.
-
-    ``problem`` is ``"echo"``, ``"recall"`` or, for the capacity, ``"copy"``. ``points`` holds the
-    jobs, one for each seed, for each lag or length in rising order.
+    In ``horizon`` and ``capacity``, ``problem`` is a key of `SWEEPS` and ``size`` the lag or the
+    length; elsewhere they are empty and None.
     """
 
+    section: str
     problem: str
+    size: int | None
     agent: str
-    points: dict[int, list[Job]]
+    jobs: list[Job]
 
 
 @dataclass(frozen=True)
@@ -73,6 +68,9 @@ class Suite:
             at, ``factors`` of it to evaluate at, and maybe ``kwargs``.
 
     Each object of a section can also have ``agents``, which run in it besides the suite's.
+
+    Raises:
+        SuiteError: Something is missing, unknown or out of range.
     """
 
     seeds: list[int]
@@ -84,60 +82,52 @@ class Suite:
     generalisation: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        _check_list("seeds", self.seeds, 0)
-        check_int("steps", self.steps, 1)
-        _check_agents(self.agents)
-        for section, (needed, optional) in SECTIONS.items():
-            entries = getattr(self, section)
-            if not isinstance(entries, list):
-                raise TypeError(f"{section} must be a list, got {entries!r}")
-            for entry in entries:
-                _check_entry(section, entry, needed, optional | {"agents"})
+        _check_object("the suite", vars(self), {"seeds", "steps"}, {"agents", *SECTIONS})
 
-    def matrix_rows(self) -> list[Row]:
-        """Return a row for each environment of the matrix and each agent."""
-        return [
-            self._row(entry["id"], entry.get("kwargs", {}), agent)
-            for entry in self.matrix
-            for agent in self._agents(entry)
-        ]
+    def rows(self) -> Iterator[Row]:
+        """Yield all rows: section by section, agent by agent, sizes in rising order."""
+        for section in SECTIONS:
+            for entry in getattr(self, section):
+                agents = map(read_agent, [*entry.get("agents", []), *self.agents])
+                different = {json.dumps(agent, sort_keys=True): agent for agent in agents}
+                for agent in different.values():
+                    yield from self._rows(section, entry, agent)
 
-    def generalisation_rows(self) -> list[Row]:
-        """Return the rows whose jobs have ``lengths``."""
-        rows = []
-        for entry in self.generalisation:
-            kwargs = {**entry.get("kwargs", {}), "length": entry["length"]}
-            lengths = sorted({round(entry["length"] * factor) for factor in entry["factors"]})
-            rows += [
-                self._row(entry["id"], kwargs, agent, lengths) for agent in self._agents(entry)
+    def _rows(self, section: str, entry: dict[str, Any], agent: dict[str, Any]) -> Iterator[Row]:
+        problem, kwargs, budget = "", entry.get("kwargs", {}), {}
+        lengths: list[int] = []
+        environments: list[tuple[int | None, str, dict[str, Any]]]
+        if section in ("horizon", "capacity"):
+            problem = entry.get("problem", "copy")
+            id, fixed, parameters = SWEEPS[problem]
+            sizes = sorted(set(entry["lags" if section == "horizon" else "lengths"]))
+            environments = [(size, id, {**fixed, **parameters(size)}) for size in sizes]
+            budget = {name: entry.get(name) for name in ("steps", "seconds")}
+        else:
+            budget = {"steps": agent["steps"] or self.steps}
+            if section == "generalisation":
+                length = entry["length"]
+                kwargs = {**kwargs, "length": length}
+                lengths = sorted({round(length * factor) for factor in entry["factors"]})
+            environments = [(None, entry["id"], kwargs)]
+        for size, id, kwargs in environments:
+            jobs = [
+                Job(
+                    id=id,
+                    kwargs=kwargs,
+                    agent=agent["agent"],
+                    options=agent["options"],
+                    seed=seed,
+                    lengths=lengths,
+                    **budget,
+                )
+                for seed in self.seeds
             ]
-        return rows
-
-    def horizon_sweeps(self) -> list[Sweep]:
-        """Return the sweeps of the lag, for each problem and agent."""
-        return [
-            sweep
-            for entry in self.horizon
-            for id, fixed, parameters in [HORIZONS[entry["problem"]]]
-            for sweep in self._sweeps(entry, entry["problem"], id, fixed, entry["lags"], parameters)
-        ]
-
-    def capacity_sweeps(self) -> list[Sweep]:
-        """Return the sweeps of the number of symbols to copy, for each agent."""
-        return [
-            sweep
-            for entry in self.capacity
-            for sweep in self._sweeps(
-                entry, "copy", CAPACITY, {}, entry["lengths"], lambda length: {"length": length}
-            )
-        ]
+            yield Row(section, problem, size, agent["agent"], jobs)
 
     def jobs(self) -> list[Job]:
-        """Return all jobs, each once, in the order of the sections."""
-        groups = [row.jobs for row in (*self.matrix_rows(), *self.generalisation_rows())]
-        for sweep in (*self.horizon_sweeps(), *self.capacity_sweeps()):
-            groups += sweep.points.values()
-        return list({job.key: job for jobs in groups for job in jobs}.values())
+        """Return all jobs, each once, in the order of the rows."""
+        return list({job.key: job for row in self.rows() for job in row.jobs}.values())
 
     def with_agents(self, agents: Iterable[Any]) -> Suite:
         """Return the suite with these agents, too, in every row."""
@@ -159,64 +149,6 @@ class Suite:
         """Return the text of a file that `read_suite` reads."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
-    def _agents(self, entry: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return the agents of an entry and of the suite, each once."""
-        agents = map(read_agent, [*entry.get("agents", []), *self.agents])
-        return list({json.dumps(agent, sort_keys=True): agent for agent in agents}.values())
-
-    def _row(
-        self, id: str, kwargs: dict[str, Any], agent: dict[str, Any], lengths: Iterable[int] = ()
-    ) -> Row:
-        budget = {"steps": agent["steps"] or self.steps}
-        return Row(agent["agent"], self._jobs(id, kwargs, agent, budget, lengths))
-
-    def _sweeps(
-        self,
-        entry: dict[str, Any],
-        problem: str,
-        id: str,
-        fixed: dict[str, Any],
-        sizes: list[int],
-        parameters: _Parameters,
-    ) -> Iterator[Sweep]:
-        budget: dict[str, Any] = {name: entry.get(name) for name in BUDGETS}
-        for agent in self._agents(entry):
-            points = {
-                size: self._jobs(id, {**fixed, **parameters(size)}, agent, budget)
-                for size in sorted(sizes)
-            }
-            yield Sweep(problem, agent["agent"], points)
-
-    def _jobs(
-        self,
-        id: str,
-        kwargs: dict[str, Any],
-        agent: dict[str, Any],
-        budget: dict[str, Any],
-        lengths: Iterable[int] = (),
-    ) -> list[Job]:
-        return [
-            Job(
-                id=id,
-                kwargs=kwargs,
-                agent=agent["agent"],
-                options=agent["options"],
-                seed=seed,
-                lengths=list(lengths),
-                **budget,
-            )
-            for seed in self.seeds
-        ]
-
-
-# section: (keys that an entry must have, keys that it may have besides "agents")
-SECTIONS: dict[str, tuple[set[str], set[str]]] = {
-    "matrix": ({"id"}, {"kwargs"}),
-    "horizon": ({"problem", "lags"}, set(BUDGETS)),
-    "capacity": ({"lengths"}, set(BUDGETS)),
-    "generalisation": ({"id", "length", "factors"}, {"kwargs"}),
-}
-
 
 def read_agent(value: Any) -> dict[str, Any]:
     """Read an agent of a suite.
@@ -230,22 +162,13 @@ def read_agent(value: Any) -> dict[str, Any]:
         An object with all three keys; ``steps`` is None for those of the suite.
 
     Raises:
-        TypeError, ValueError: The value is something else.
+        SuiteError: The value is something else.
     """
     agent = {"agent": value} if isinstance(value, str) else value
-    keys = ("agent", "options", "steps")
-    if not isinstance(agent, dict) or "agent" not in agent or set(agent) - set(keys):
-        raise TypeError(
-            f"an agent must be 'module:Class' or an object of {', '.join(keys)}, got {value!r}"
-        )
-    agent = {"options": {}, "steps": None, **agent}
-    if not isinstance(agent["agent"], str) or ":" not in agent["agent"]:
-        raise ValueError(f"agent must be 'module:Class', got {agent['agent']!r}")
-    if not isinstance(agent["options"], dict):
-        raise TypeError(f"options must be an object, got {agent['options']!r}")
-    if agent["steps"] is not None:
-        check_int("steps", agent["steps"], 1)
-    return agent
+    _check_object("an agent", agent, {"agent"}, {"options", "steps"})
+    if ":" not in agent["agent"]:
+        raise SuiteError(f"agent must be 'module:Class', got {agent['agent']!r}")
+    return {"options": {}, "steps": None, **agent}
 
 
 def read_suite(name: str) -> Suite:
@@ -258,23 +181,13 @@ def read_suite(name: str) -> Suite:
         SuiteError: There is no such suite, or it is wrong; the message says what.
     """
     shipped = json.loads(SUITES.read_text("utf-8"))
+    if name in shipped:
+        return Suite(**shipped[name])
+    if not name.endswith(".json"):
+        names = ", ".join(map(repr, shipped))
+        raise SuiteError(f"suite must be {names} or the path of a .json file, got {name!r}")
     try:
-        if name in shipped:
-            values = shipped[name]
-        elif name.endswith(".json"):
-            values = json.loads(Path(name).read_text("utf-8"))
-        else:
-            names = ", ".join(map(repr, shipped))
-            raise SuiteError(f"suite must be {names} or the path of a .json file, got {name!r}")
-        if not isinstance(values, dict):
-            raise TypeError(f"it must hold an object, got {values!r}")
-        known = [each.name for each in fields(Suite)]
-        for key in values:
-            if key not in known:
-                raise ValueError(f"it has no {key!r}; it has {', '.join(known)}")
-        return Suite(**values)
-    except SuiteError:
-        raise
+        return Suite(**json.loads(Path(name).read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise SuiteError(f"suite {name}: {error}") from error
 
@@ -299,52 +212,75 @@ def make_suite(
     suite = read_suite(name)
     if id is not None:
         suite = suite.with_environment(id, kwargs or {})
-    try:
-        return suite.with_agents(agents)
-    except (TypeError, ValueError) as error:
-        raise SuiteError(str(error)) from error
+    return suite.with_agents(agents)
 
 
-def _check_list(name: str, values: Any, low: int) -> None:
-    if not isinstance(values, list) or not values:
-        raise TypeError(f"{name} must be a list of at least one int, got {values!r}")
-    for value in values:
-        check_int(name, value, low)
+def _check_object(name: str, value: Any, needed: set[str], optional: set[str]) -> None:
+    """Raise SuiteError if a value is not an object with these keys, or a value in it is wrong."""
+    if not isinstance(value, dict):
+        raise SuiteError(f"{name} must be an object, got {value!r}")
+    for key in sorted(needed - set(value)):
+        raise SuiteError(f"{name} must have {key!r}, got {value!r}")
+    if "seconds" in optional and not {"steps", "seconds"} & set(value):
+        raise SuiteError(f"{name} must have 'steps' or 'seconds', got {value!r}")
+    for key, given in value.items():
+        if key not in needed | optional:
+            allowed = ", ".join(sorted(needed | optional))
+            raise SuiteError(f"{name} has no {key!r}, it has {allowed}; got {value!r}")
+        if given is None and key in optional:
+            continue
+        try:
+            if key in _VALUES:
+                _VALUES[key](key, given)
+                continue
+            if not isinstance(given, list) or (key in _NOT_EMPTY and not given):
+                numbers = " of at least one number" if key in _NOT_EMPTY else ""
+                raise TypeError(f"{key} must be a list{numbers}, got {given!r}")
+            for each in given:
+                _ITEMS[key](key, each)
+        except (TypeError, ValueError) as error:
+            raise SuiteError(str(error)) from error
 
 
-def _check_agents(agents: Any) -> None:
-    if not isinstance(agents, list):
-        raise TypeError(f"agents must be a list, got {agents!r}")
-    for agent in agents:
-        read_agent(agent)
+def _check_entry(section: str, value: Any) -> None:
+    needed, optional = _ENTRIES[section]
+    _check_object(f"an entry of {section}", value, needed, optional | {"agents"})
 
 
-def _check_entry(section: str, entry: Any, needed: set[str], optional: set[str]) -> None:
-    """Raise TypeError or ValueError for an entry of a section that is wrong."""
-    if not isinstance(entry, dict):
-        raise TypeError(f"an entry of {section} must be an object, got {entry!r}")
-    for name in sorted(needed - set(entry)):
-        raise ValueError(f"an entry of {section} must have {name!r}, got {entry!r}")
-    for name in sorted(set(entry) - needed - optional):
-        allowed = ", ".join(sorted(needed | optional))
-        raise ValueError(f"an entry of {section} has no {name!r}; it has {allowed}")
-    _check_agents(entry.get("agents", []))
-    if not isinstance(entry.get("kwargs", {}), dict):
-        raise TypeError(f"kwargs must be an object, got {entry['kwargs']!r}")
-    for name in ("lags", "lengths"):
-        if name in entry:
-            _check_list(name, entry[name], 1)
-    for name in ("steps", "length"):
-        if name in entry:
-            check_int(name, entry[name], 1)
-    if "seconds" in entry and check_number("seconds", entry["seconds"]) <= 0:
-        raise ValueError(f"seconds must be above 0, got {entry['seconds']!r}")
-    if set(BUDGETS) <= optional and not set(BUDGETS) & set(entry):
-        raise ValueError(f"an entry of {section} must have 'steps' or 'seconds', got {entry!r}")
-    if "problem" in entry:
-        check_choice("problem", entry["problem"], tuple(HORIZONS))
-    factors = entry.get("factors", [1])
-    if not isinstance(factors, list) or not all(
-        isinstance(factor, (int, float)) and factor > 0 for factor in factors
-    ):
-        raise ValueError(f"factors must be a list of numbers above 0, got {factors!r}")
+def _check_kind(name: str, value: Any, kind: type, text: str) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {text}, got {value!r}")
+
+
+# section: (keys that an entry must have, keys that it may have besides "agents")
+_ENTRIES: dict[str, tuple[set[str], set[str]]] = {
+    "matrix": ({"id"}, {"kwargs"}),
+    "horizon": ({"problem", "lags"}, {"steps", "seconds"}),
+    "capacity": ({"lengths"}, {"steps", "seconds"}),
+    "generalisation": ({"id", "length", "factors"}, {"kwargs"}),
+}
+_POSITIVE_INT = partial(check_int, low=1)
+_OBJECT, _TEXT = (
+    partial(_check_kind, kind=kind, text=text)
+    for kind, text in ((dict, "an object"), (str, "text"))
+)
+# key: how its value, or each item of its list, is checked
+_VALUES: dict[str, Callable[[str, Any], object]] = {
+    "steps": _POSITIVE_INT,
+    "length": _POSITIVE_INT,
+    "seconds": check_positive,
+    "problem": partial(check_choice, allowed=("echo", "recall")),
+    "id": _TEXT,
+    "agent": _TEXT,
+    "kwargs": _OBJECT,
+    "options": _OBJECT,
+}
+_ITEMS: dict[str, Callable[[str, Any], object]] = {
+    "seeds": partial(check_int, low=0),
+    "lags": _POSITIVE_INT,
+    "lengths": _POSITIVE_INT,
+    "factors": check_positive,
+    "agents": lambda _, value: read_agent(value),
+    **dict.fromkeys(SECTIONS, _check_entry),
+}
+_NOT_EMPTY = ("seeds", "lags", "lengths", "factors")

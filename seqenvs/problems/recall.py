@@ -132,7 +132,9 @@ class Recall(Problem):
                 f"got {inputs.tolist()!r}"
             )
 
-    def support(self) -> tuple[EpisodeBatch, Any]:
+    def support(self) -> tuple[EpisodeBatch, Any] | None:
+        if self.middle == "random":
+            return None
         low, high = self.num_inputs
         lengths = np.repeat(np.arange(low, high + 1), self.num_values)
         inputs = np.tile(np.arange(high)[:, None] - 1 + self.overlap, len(lengths))

@@ -9,10 +9,10 @@ from gymnasium import spaces
 
 from seqenvs.problem import EpisodeBatch, Problem, Symbols, Values
 from seqenvs.sampling import MOST_SYMBOLS
+from seqenvs.validation import check_number
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
 
 _GREATEST = 1e38  # blank can be three times as large and must fit into float32
 
@@ -75,56 +75,58 @@ class Recorded(Problem):
         tolerance: float | None = None,
     ) -> None:
         x, targets = _array("X", X), _array("y", y)
-        if x.ndim not in (2, 3) or x.size == 0 or x.dtype.kind not in "iuf":
-            raise ValueError(
-                "X must be a non-empty array of numbers, (N, T) or (N, T, F), "
-                f"got shape {x.shape}, dtype {x.dtype}"
-            )
+        _require(
+            x.ndim in (2, 3) and x.size and x.dtype.kind in "iuf",
+            "X must be a non-empty array of numbers, (N, T) or (N, T, F), "
+            f"got shape {x.shape}, dtype {x.dtype}",
+        )
         if targets.dtype.kind not in "iuf":
             raise TypeError(f"y must be an array of integers or floats, got dtype {targets.dtype}")
         x, targets = _in_range("X", x), _in_range("y", targets)
         size, steps = x.shape[:2]
-        self._lengths = np.full(size, steps) if lengths is None else _array("lengths", lengths)
-        if self._lengths.shape != (size,) or self._lengths.dtype.kind not in "iu":
-            raise ValueError(f"lengths must be {size} integers, got {lengths!r}")
-        if self._lengths.min() < 1 or self._lengths.max() > steps:
-            raise ValueError(f"lengths must be in 1 .. {steps}, got {lengths!r}")
-        self._lengths = self._lengths.astype(np.int64)
-        time = np.arange(steps)
-        at_end = targets.ndim == 1
-        if at_end:
+        num_steps = np.full(size, steps) if lengths is None else _array("lengths", lengths)
+        integers = num_steps.shape == (size,) and num_steps.dtype.kind in "iu"
+        _require(
+            integers and num_steps.min() >= 1 and num_steps.max() <= steps,
+            f"lengths must be {size} integers in 1 .. {steps}, got {lengths!r}",
+        )
+        self._lengths = num_steps.astype(np.int64)
+        due = np.arange(steps) < self._lengths[:, None]
+        if targets.ndim == 1:
             targets = np.repeat(targets[:, None], steps, axis=1)
-        wrong = targets.ndim not in (2, 3) or targets.shape[:2] != (size, steps)
-        if wrong or not targets.size:
-            raise ValueError(
-                f"y must have the shape ({size},), ({size}, {steps}) or ({size}, {steps}, K), "
-                f"got {np.shape(y)}"
-            )
-        due = time < self._lengths[:, None]
-        if at_end:
-            due = time == self._lengths[:, None] - 1
+            due = np.arange(steps) == self._lengths[:, None] - 1
+        _require(
+            targets.ndim in (2, 3) and targets.shape[:2] == (size, steps) and targets.size,
+            f"y must have the shape ({size},), ({size}, {steps}) or ({size}, {steps}, K), "
+            f"got {np.shape(y)}",
+        )
         if mask is not None:
             given = _array("mask", mask)
-            if given.shape != (size, steps) or given.dtype != np.bool_:
-                raise ValueError(
-                    f"mask must be an array of bool of shape {(size, steps)}, "
-                    f"got shape {given.shape}, dtype {given.dtype}"
-                )
-            due = due & given
-        if not due.any(axis=1).all():
-            raise ValueError(
-                "mask must be True at least once in every sample, "
-                f"got no True in sample {due.any(axis=1).argmin()}"
+            _require(
+                given.shape == (size, steps) and given.dtype == np.bool_,
+                f"mask must be an array of bool of shape {(size, steps)}, "
+                f"got shape {given.shape}, dtype {given.dtype}",
             )
-        self.input_spec, self._x = _alphabet(x)
-        targets = np.where(due.reshape(*due.shape, *[1] * (targets.ndim - 2)), targets, 0)
-        self.action_space, self._y = _answers(targets, due)
-        if isinstance(self.action_space, spaces.Box):
-            width = float((self.action_space.high - self.action_space.low).max())
-            self.tolerance = 0.05 * width if tolerance is None else _check_tolerance(tolerance)
-        elif tolerance is not None:
-            raise ValueError(f"tolerance must be None where y is integers, got {tolerance!r}")
+            due = due & given
+        answered = due.any(axis=1)
+        _require(
+            answered.all(),
+            "mask must be True at least once in every sample, "
+            f"got no True in sample {answered.argmin()}",
+        )
         self._due = due
+        self.input_spec, self._x = _input_spec(x)
+        targets = np.where(due.reshape(*due.shape, *[1] * (targets.ndim - 2)), targets, 0)
+        self.action_space, self._y = _action_space(targets, due)
+        if isinstance(self.action_space, spaces.Box):
+            self.tolerance = 0.05 * float((self.action_space.high - self.action_space.low).max())
+        if tolerance is not None:
+            _require(
+                isinstance(self.action_space, spaces.Box),
+                f"tolerance must be None where y is integers, got {tolerance!r}",
+            )
+            self.tolerance = check_number("tolerance", tolerance, "a number above 0")
+            _require(tolerance > 0, f"tolerance must be a number above 0, got {tolerance!r}")
         self.num_inputs = int(self._lengths.min()), int(self._lengths.max())
         self._order = np.argsort(self._lengths, kind="stable")
         self._index_histories()
@@ -195,14 +197,18 @@ class Recorded(Problem):
                 twin = first[history[samples]]
                 unlike = rows[twin] != rows[samples]
                 differ = unlike.any(axis=tuple(range(1, unlike.ndim)))
-                if differ.any():
-                    one, other = twin[differ][0], samples[differ][0]
+                for one, other in zip(twin[differ], samples[differ], strict=True):
                     raise ValueError(
                         f"y and mask must follow from the inputs so far, but samples {one} and "
                         f"{other} have the same inputs up to time step {t} and different {what}: "
                         "no agent could know; remove one, or make the answer due later"
                     )
                 table.append(first)
+
+
+def _require(holds: Any, message: str) -> None:
+    if not holds:
+        raise ValueError(message)
 
 
 def _array(name: str, value: Any) -> Any:
@@ -222,18 +228,9 @@ def _in_range(name: str, array: Any) -> Any:
     else:
         wrong = (array < 0) | (array >= MOST_SYMBOLS)
         allowed = f"integers in 0 .. {MOST_SYMBOLS - 1}, or floats"
-    if wrong.any():
-        place = tuple(np.argwhere(wrong)[0].tolist())
+    for place in map(tuple, np.argwhere(wrong).tolist()):
         raise ValueError(f"{name} must be {allowed}, got {array[place]} at {place}")
     return array.astype(np.float32) if array.dtype.kind == "f" else array
-
-
-def _check_tolerance(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"tolerance must be a number above 0, got {value!r}")
-    if not value > 0:
-        raise ValueError(f"tolerance must be a number above 0, got {value!r}")
-    return float(value)
 
 
 def _words(inputs: Any) -> Any:
@@ -244,26 +241,27 @@ def _words(inputs: Any) -> Any:
     return wide.astype(np.int64)
 
 
-def _alphabet(x: Any) -> tuple[Symbols | Values, Any]:
+def _input_spec(x: Any) -> tuple[Symbols | Values, Any]:
     """Return the input spec and the inputs, converted to its dtype."""
     if x.dtype.kind == "f":
-        shown = Values(float(x.min()), float(x.max()), x.shape[2] if x.ndim == 3 else 1)
-        return shown, x.reshape(*x.shape[:2], *[shown.features] * (shown.features > 1))
-    if x.ndim == 3 and x.shape[2] != 1:
-        raise ValueError(
-            f"X must be floats where a step has several features, got integers of shape {x.shape}"
-        )
+        values = Values(float(x.min()), float(x.max()), x.shape[2] if x.ndim == 3 else 1)
+        return values, x.reshape(*x.shape[:2], *[values.features] * (values.features > 1))
+    _require(
+        x.ndim == 2 or x.shape[2] == 1,
+        f"X must be floats where a step has several features, got integers of shape {x.shape}",
+    )
     symbols = Symbols(int(x.max()) + 1)
     return symbols, x.reshape(x.shape[:2]).astype(symbols.dtype)
 
 
-def _answers(y: Any, due: Any) -> tuple[Any, Any]:
+def _action_space(y: Any, due: Any) -> tuple[Any, Any]:
     """Return the action space and the answers, converted to its dtype and shape."""
     if y.dtype.kind == "f":
         y = y.reshape(*y.shape[:2], -1).astype(np.float32)
         low, high = y[due].min(axis=0), y[due].max(axis=0)
         high = np.where(high > low, high, low + np.maximum(1, np.abs(low))).astype(np.float32)
         return spaces.Box(low, high, dtype=np.float32), y
+    y = y.astype(np.int64)
     if y.ndim == 2:
-        return spaces.Discrete(int(y.max()) + 1), y.astype(np.int64)
-    return spaces.MultiDiscrete(y.max(axis=(0, 1)) + 1), y.astype(np.int64)
+        return spaces.Discrete(int(y.max()) + 1), y
+    return spaces.MultiDiscrete(y.max(axis=(0, 1)) + 1), y

@@ -9,6 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+try:
+    from PIL import Image, ImageColor, ImageDraw, ImageFont
+except ImportError as error:
+    raise ImportError(
+        "render_mode='rgb_array' needs Pillow: pip install seqenvs[render]"
+    ) from error
+
 from seqenvs.problem import Symbols, Values
 from seqenvs.rendering.trace import (
     AWAITED,
@@ -26,8 +33,6 @@ from seqenvs.rendering.trace import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from PIL.Image import Image
-    from PIL.ImageFont import FreeTypeFont, ImageFont
 
     from seqenvs.rendering.trace import Trace
 
@@ -77,13 +82,6 @@ def whole_picture(trace: Trace) -> NDArray[np.uint8]:
 
 def _draw(trace: Trace, rows: list[range], columns: int) -> NDArray[np.uint8]:
     """Draw rows of time steps below each other; a row has room for ``columns`` of them."""
-    try:
-        from PIL import Image, ImageDraw
-    except ImportError as error:
-        raise ImportError(
-            "render_mode='rgb_array' needs Pillow: pip install seqenvs[render]"
-        ) from error
-
     cell = min(64, 800 // columns // 2 * 2)  # even, and so the width of the image
     width = max(640, _LABELS + cell * columns + 20)
     height = _row_height(trace)
@@ -113,7 +111,7 @@ def _draw(trace: Trace, rows: list[range], columns: int) -> NDArray[np.uint8]:
 
 
 def _draw_row(
-    image: Image,
+    image: Image.Image,
     top: int,
     trace: Trace,
     steps: range,
@@ -122,8 +120,6 @@ def _draw_row(
     scores: Scores,
 ) -> None:
     """Draw one row; ``cut`` says whether time steps before it and after it are left out."""
-    from PIL import ImageDraw
-
     draw = ImageDraw.Draw(image)
 
     def left(t: int) -> int:
@@ -132,7 +128,7 @@ def _draw_row(
     def middle(t: int) -> int:
         return left(t) + cell // 2
 
-    def paste(tile: Image, t: int, y: int) -> None:
+    def paste(tile: Image.Image, t: int, y: int) -> None:
         image.paste(tile, (left(t) + (cell - tile.width) // 2, y), tile)
 
     now = trace.time
@@ -188,9 +184,7 @@ def _component_height(lane: Lane) -> int:
 
 
 @lru_cache(maxsize=64)
-def _font(size: int) -> FreeTypeFont | ImageFont:
-    from PIL import ImageFont
-
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
@@ -199,10 +193,8 @@ _FINE = 4
 
 
 @lru_cache(maxsize=256)
-def _sign(sign: str, width: int, height: int) -> Image:
+def _sign(sign: str, width: int, height: int) -> Image.Image:
     """Draw a cell without a number: a dot, an empty frame, or a frame with a question mark."""
-    from PIL import Image, ImageDraw
-
     tile = Image.new("RGBA", (width * _FINE, height * _FINE))
     draw = ImageDraw.Draw(tile)
     if sign in (NOT_DUE, HIDDEN):
@@ -219,10 +211,8 @@ def _sign(sign: str, width: int, height: int) -> Image:
 
 
 @lru_cache(maxsize=4096)
-def _tile(text: str, kind: Symbols | Values, width: int, height: int, size: int) -> Image:
+def _tile(text: str, kind: Symbols | Values, width: int, height: int, size: int) -> Image.Image:
     """Draw a symbol on its colour, or a value on a bar of that height."""
-    from PIL import Image, ImageDraw
-
     tile = Image.new("RGBA", (width * _FINE, height * _FINE))
     draw = ImageDraw.Draw(tile)
     box, corner = (0, 0, tile.width - 1, tile.height - 1), min(6, height // 3) * _FINE
@@ -247,33 +237,23 @@ def _tile(text: str, kind: Symbols | Values, width: int, height: int, size: int)
 # others, "A physiologically-based model for simulation of color vision deficiency", 2009), and on
 # which dark text can be read. They were found by a search; test_rendering.py measures both.
 _TEN = (
-    (183, 186, 26),
-    (161, 254, 185),
-    (191, 120, 143),
-    (243, 186, 137),
-    (121, 174, 249),
-    (253, 231, 102),
-    (149, 125, 223),
-    (191, 201, 244),
-    (74, 163, 63),
-    (247, 135, 179),
-)
+    "#b7ba1a", "#a1feb9", "#bf788f", "#f3ba89", "#79aef9",
+    "#fde766", "#957ddf", "#bfc9f4", "#4aa33f", "#f787b3",
+)  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
 def _colour(symbol: int) -> tuple[int, ...]:
     """Return one of the ten colours, or for higher symbols a pale one unlike its neighbours'."""
     if symbol < len(_TEN):
-        return _TEN[symbol]
+        return ImageColor.getrgb(_TEN[symbol])
     hue, lightness = (0.58 + symbol * 0.381966) % 1, 0.84 - 0.07 * (symbol % 3)
     return tuple(round(255 * part) for part in hls_to_rgb(hue, lightness, 0.7))
 
 
 @lru_cache(maxsize=2)
-def _mark(right: bool) -> Image:
+def _mark(right: bool) -> Image.Image:
     """Draw a tick in a circle or a cross in a square, 24 pixels wide."""
-    from PIL import Image, ImageDraw
-
     mark = Image.new("RGBA", (24 * _FINE, 24 * _FINE))
     draw = ImageDraw.Draw(mark)
     box = (_FINE, _FINE, 23 * _FINE, 23 * _FINE)

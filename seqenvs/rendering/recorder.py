@@ -1,4 +1,4 @@
-"""The episodes that a vector environment plays, kept to be rendered."""
+"""The render modes, and the episodes that a vector environment keeps to render them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,37 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqenvs.rendering.modes import render
+from seqenvs.rendering.text import current_text
 from seqenvs.rendering.trace import Trace
+from seqenvs.validation import check_choice
 
 if TYPE_CHECKING:
     from seqenvs.episodes import Rows
     from seqenvs.problem import Problem
+
+RENDER_MODES = ("ansi", "rgb_array")
+
+
+def render(trace: Trace, mode: str) -> Any:
+    """Draw an episode up to the current time step, without its future inputs and targets.
+
+    An episode that is too long for one picture is cut: the last time steps are drawn, and the
+    number of earlier ones is written.
+
+    Returns:
+        For ``"ansi"`` a string of about 100 columns at most, without control characters. For
+        ``"rgb_array"`` an (H, W, 3) uint8 array. H and W are even, as video encoders require, and
+        the same for all steps and episodes of a problem.
+
+    Raises:
+        ValueError: ``mode`` is not one of `RENDER_MODES`.
+        ImportError: ``mode`` is ``"rgb_array"`` and Pillow is not installed.
+    """
+    if check_choice("mode", mode, RENDER_MODES) == "ansi":
+        return current_text(trace)
+    from seqenvs.rendering.pixels import current_picture
+
+    return current_picture(trace)
 
 
 class TraceRecorder:
@@ -47,8 +72,8 @@ class TraceRecorder:
         for i in np.flatnonzero(envs).tolist():
             columns = [array[:, i if array.shape[1] > 1 else 0] for array in rows]
             steps = int(columns[-1].argmax()) + 1
-            columns = [column[:steps] for column in columns[:-1]]
-            self.traces[i] = Trace._make([self.name, self.problem, *columns, []])
+            inputs, targets, weight = (column[:steps] for column in columns[:-1])
+            self.traces[i] = Trace(self.name, self.problem, inputs, targets, weight > 0, weight, [])
             if self._frames is not None:
                 self._frames[i] = []
                 self._add_frame(i)

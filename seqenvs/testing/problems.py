@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from itertools import product
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from seqenvs.bounds import Bounds, known_bounds
+from seqenvs.bounds import Bounds
 from seqenvs.env import SequenceEnv
 from seqenvs.evaluation import play
 from seqenvs.observations import ENCODINGS
 from seqenvs.oracle import Oracle
-from seqenvs.problem import EpisodeBatch, Problem, Symbols, Values
+from seqenvs.problem import EpisodeBatch, Problem, Symbols, Values, known_bounds
 from seqenvs.testing.vector_envs import check_vector_env
 from seqenvs.vector_env import SequenceVectorEnv
 
 if TYPE_CHECKING:
     from gymnasium.vector import SyncVectorEnv
+
+
+# The kinds of dtype that an array may have.
+_KINDS = {"integers": "iu", "integers or bool": "biu", "floats": "f", "numbers": "iuf", "bool": "b"}
 
 
 def check_problem(problem: Problem, *, episodes: int = 64, seed: int = 0) -> None:
@@ -82,16 +88,16 @@ def check_causal(problem: Problem, batch: EpisodeBatch, rng: np.random.Generator
         due = batch.due[time]
         future = batch.inputs[time + 1 :]
         blank = np.full_like(future, problem.input_spec.blank)
-        for other in (future[:, rng.permutation(size)], blank):
+        now = np.full(size, np.clip(time + 1, *problem.num_steps))
+        for other, lengths in product(
+            (future[:, rng.permutation(size)], blank), (batch.lengths, now)
+        ):
             inputs = np.concatenate([batch.inputs[: time + 1], other])
-            now = np.full(size, np.clip(time + 1, *problem.num_steps))
-            for lengths in (batch.lengths, now):
-                targets, _ = _answers(problem, inputs, lengths)
-                same = targets[time, due] == batch.targets[time, due]
-                assert np.all(same), (
-                    f"answer must be causal, but targets[{time}] of {problem} changes with what is "
-                    f"shown after step {time}"
-                )
+            targets, _ = _answers(problem, inputs, lengths)
+            assert np.all(targets[time, due] == batch.targets[time, due]), (
+                f"answer must be causal, but targets[{time}] of {problem} changes with what is "
+                f"shown after step {time}"
+            )
 
 
 def check_oracle(
@@ -175,10 +181,10 @@ def _check_attributes(problem: Problem) -> None:
         assert hasattr(problem, name), (
             f"{name} must be set in {type(problem).__name__} or its constructor, got nothing"
         )
-    assert isinstance(problem.input_spec, (Symbols, Values)), (
-        f"input_spec must be Symbols(n) or Values(...), got {problem.input_spec!r}"
+    spec, space, ends = problem.input_spec, problem.action_space, problem.num_inputs
+    assert isinstance(spec, (Symbols, Values)), (
+        f"input_spec must be Symbols(n) or Values(...), got {spec!r}"
     )
-    space = problem.action_space
     assert isinstance(space, (spaces.Discrete, spaces.MultiDiscrete, spaces.Box)), (
         f"action_space must be Discrete, MultiDiscrete or Box, got {space!r}"
     )
@@ -187,20 +193,18 @@ def _check_attributes(problem: Problem) -> None:
         f"action_space must be of shape (K,), got shape {space.shape} in {space!r}"
     )
     if isinstance(space, spaces.Box):
-        assert (
-            space.dtype == np.float32 and space.is_bounded() and np.all(space.low < space.high)
-        ), f"action_space must be a bounded float32 Box with low < high, got {space!r}"
-        real = isinstance(problem.tolerance, (int, float, np.integer, np.floating))
-        assert real and problem.tolerance > 0, (
+        bounded = space.dtype == np.float32 and space.is_bounded()
+        assert bounded and np.all(space.low < space.high), (
+            f"action_space must be a bounded float32 Box with low < high, got {space!r}"
+        )
+        assert isinstance(problem.tolerance, Real) and problem.tolerance > 0, (
             "tolerance must be a number above 0 where answers are a Box, as no answer is right "
             f"otherwise, got {problem.tolerance!r}"
         )
-    ends = problem.num_inputs
     pair = isinstance(ends, (tuple, list)) and len(ends) == 2
-    assert pair and all(isinstance(end, (int, np.integer)) for end in ends), (
-        f"num_inputs must be two ints, (least, most), got {ends!r}"
+    assert pair and all(isinstance(end, Integral) for end in ends) and 1 <= ends[0] <= ends[1], (
+        f"num_inputs must be two ints, (least, most), from 1, got {ends!r}"
     )
-    assert 1 <= ends[0] <= ends[1], f"num_inputs must be (least, most) from 1, got {ends!r}"
 
 
 def _check_draw(problem: Problem, episodes: int, seed: int) -> tuple[Any, Any]:
@@ -209,13 +213,13 @@ def _check_draw(problem: Problem, episodes: int, seed: int) -> tuple[Any, Any]:
     episodes += episodes == high  # makes the axes unequal, so that swapped ones are found
     rng, again = np.random.default_rng(seed), np.random.default_rng(seed)
     count = problem.draw_num_inputs(rng, episodes)
-    _check_array("draw_num_inputs", count, (episodes,), "iu")
+    _check_array("draw_num_inputs()", count, "integers", (episodes,))
     assert low <= count.min() and count.max() <= high, (
         f"draw_num_inputs must return integers in {low} .. {high}, as num_inputs says, "
         f"got {count.min()} .. {count.max()}"
     )
     delay = np.asarray(problem.delay(count))
-    _check_array("delay", delay, (episodes,) if delay.ndim else (), "iu")
+    _check_array("delay()", delay, "integers", (), (episodes,))
     lengths = count + delay
     least, most = problem.num_steps
     assert (delay >= 0).all() and least <= lengths.min() and lengths.max() <= most, (
@@ -228,17 +232,13 @@ def _check_draw(problem: Problem, episodes: int, seed: int) -> tuple[Any, Any]:
     _check_drawn(problem, drawn, count)
     shown = np.arange(len(drawn))[:, None] < count
     twin = problem.draw_num_inputs(again, episodes)
-    assert np.array_equal(twin, count), (
-        "draw_num_inputs must depend on its generator alone, but the same seed gave other numbers"
-    )
+    same = np.array_equal(twin, count)
+    assert same, "draw_num_inputs must depend on its generator alone, but the same seed differs"
     second = problem.draw(again, twin)
-    assert np.shape(second) == drawn.shape and np.array_equal(second[shown], drawn[shown]), (
-        "draw must depend on its generator alone, but the same seed gave other inputs"
-    )
+    same = np.shape(second) == drawn.shape and np.array_equal(second[shown], drawn[shown])
+    assert same, "draw must depend on its generator alone, but the same seed differs"
     longest = count[[count.argmax()]]
-    _check_drawn(
-        problem, problem.draw(again, longest), longest
-    )  # a single episode has the same shape
+    _check_drawn(problem, problem.draw(again, longest), longest)  # of a single episode
     if rng.bit_generator.state == state:  # allowed if episodes depend only on their length
         _, first, kind = np.unique(count, return_index=True, return_inverse=True)
         assert (drawn == drawn[:, first[kind]])[shown].all(), (
@@ -252,44 +252,43 @@ def _check_draw(problem: Problem, episodes: int, seed: int) -> tuple[Any, Any]:
 
 def _check_drawn(problem: Problem, drawn: Any, count: Any) -> None:
     """Check the shape, dtype and range of the inputs that ``draw`` returned."""
-    shown = problem.input_spec
-    wide = (shown.features,) if shown.features > 1 else ()
-    symbols = isinstance(shown, Symbols)
-    _check_array("draw", drawn, (int(count.max()), len(count), *wide), "iu" if symbols else "f")
-    if isinstance(shown, Symbols):
-        assert np.iinfo(drawn.dtype).max >= shown.blank, (
-            f"draw must return integers that hold the blank too, {shown.blank}, "
-            f"got dtype {drawn.dtype}"
+    spec = problem.input_spec
+    wide = (spec.features,) * (spec.features > 1)
+    what = "integers" if isinstance(spec, Symbols) else "floats"
+    _check_array("draw()", drawn, what, (int(count.max()), len(count), *wide))
+    if isinstance(spec, Symbols):
+        low, high = 0.0, spec.n - 1.0
+        assert np.iinfo(drawn.dtype).max >= spec.blank, (
+            f"the dtype of draw() must hold the blank, {spec.blank}, got {drawn.dtype}"
         )
-        low, high, what = 0, shown.n - 1, "symbols"
     else:
+        low, high = spec.low, spec.high
         with np.errstate(over="ignore"):  # infinity is refused below
-            drawn = drawn.astype(shown.dtype)  # to be compared as it is shown
-        low, high, what = shown.low, shown.high, "values"  # type: ignore[assignment]
-    blank = drawn == np.asarray(shown.blank, drawn.dtype)
+            drawn = drawn.astype(spec.dtype)  # to be compared as it is shown
+    blank = drawn == np.asarray(spec.blank, drawn.dtype)
     if wide:
         blank = blank.all(axis=-1, keepdims=True)
     wrong = ~(((drawn >= low) & (drawn <= high)) | blank)  # NaN too
     wrong[np.arange(len(drawn))[:, None] >= count] = False
-    if wrong.any():
-        place = tuple(np.argwhere(wrong)[0].tolist())
+    for place in np.argwhere(wrong).tolist():
         raise AssertionError(
-            f"draw must return {what} in {low} .. {high}, or the blank, {shown.blank}, "
-            f"got {drawn[place]} at step {place[0]} of episode {place[1]}"
+            f"draw must return inputs in {low:g} .. {high:g}, or the blank, {spec.blank}, "
+            f"got {drawn[tuple(place)]} at step {place[0]} of episode {place[1]}"
         )
 
 
-def _check_array(name: str, array: Any, shape: tuple[int, ...], kinds: str) -> None:
-    """Check the type, shape and dtype of an array that the method ``name`` returned."""
-    what = {"iu": "integers", "f": "floats"}[kinds]
-    assert isinstance(array, np.ndarray), (
-        f"{name} must return an array of {what} of shape {shape}, got {type(array).__name__}"
+def _check_array(name: str, array: Any, what: str, *shapes: tuple[int, ...]) -> None:
+    """Check that ``name`` is an array of integers, floats and so on, with one of these shapes."""
+    got = type(array).__name__
+    if isinstance(array, np.ndarray):
+        got = f"{array.dtype} of shape {array.shape}"
+        if array.dtype.kind in _KINDS[what] and array.shape in shapes:
+            return
+    allowed = " or ".join(map(str, dict.fromkeys(shapes)))  # equal if there is one episode
+    raise AssertionError(
+        f"{name} must be an array of {what} of shape {allowed} (axis 0 is the time step, axis 1 "
+        f"the episode), got {got}"
     )
-    swapped = " (is axis 0 the time step, and axis 1 the episode?)" if name == "draw" else ""
-    assert array.shape == shape, (
-        f"{name} must return an array of shape {shape}, got {array.shape}{swapped}"
-    )
-    assert array.dtype.kind in kinds, f"{name} must return {what}, got dtype {array.dtype}"
 
 
 def _answers(problem: Problem, inputs: Any, lengths: Any) -> tuple[Any, Any]:
@@ -299,64 +298,46 @@ def _answers(problem: Problem, inputs: Any, lengths: Any) -> tuple[Any, Any]:
     pair = problem.answer(inputs, lengths)
     for name, one, other in zip(("inputs", "lengths"), given, (inputs, lengths), strict=True):
         assert np.array_equal(one, other), f"answer must not change its {name}"
-    arrays = isinstance(pair, tuple) and [isinstance(one, np.ndarray) for one in pair]
-    assert arrays == [True, True], (
-        f"answer must return two arrays, (targets, mask), got {type(pair).__name__}"
-        + (f" of {', '.join(type(one).__name__ for one in pair)}" if arrays else "")
+    assert isinstance(pair, tuple) and len(pair) == 2, (
+        f"answer must return two arrays, (targets, due), got {type(pair).__name__}"
     )
-    targets, mask = pair
     space = problem.action_space
-    whole = not isinstance(space, spaces.Box)
-    shape = steps, size, *(() if isinstance(space, spaces.Discrete) else space.shape)
-    assert targets.shape == shape, (
-        f"targets must have the shape {shape} for inputs of shape {inputs.shape}, "
-        f"got {targets.shape}"
-    )
-    assert targets.dtype.kind in ("biu" if whole else "iuf"), (
-        f"targets must be {'integers' if whole else 'numbers'} for {space}, "
-        f"got dtype {targets.dtype}"
-    )
-    shapes = dict.fromkeys([(steps, size), (steps, 1)])  # equal if there is one episode
-    assert mask.shape in shapes and mask.dtype == np.bool_, (
-        f"mask must be bool of shape {' or '.join(map(str, shapes))} for inputs of shape "
-        f"{inputs.shape}, got dtype {mask.dtype}, shape {mask.shape}"
-    )
-    return targets, np.broadcast_to(mask, (steps, size))
+    components = () if isinstance(space, spaces.Discrete) else space.shape
+    what = "numbers" if isinstance(space, spaces.Box) else "integers or bool"
+    _check_array("targets", pair[0], what, (steps, size, *components))
+    _check_array("due", pair[1], "bool", (steps, size), (steps, 1))
+    return pair[0], np.broadcast_to(pair[1], (steps, size))
 
 
 def _check_answer(problem: Problem, inputs: Any, lengths: Any) -> None:
     """Check that answers are valid, repeatable, and independent of padding and other episodes."""
     steps, size = inputs.shape[:2]
-    targets, mask = _answers(problem, inputs, lengths)
-    none = np.flatnonzero(~mask.any(axis=0))
-    assert not none.size, f"an answer must be due in every episode, got none in episode {none[0]}"
-    late = np.argwhere(mask & (np.arange(steps)[:, None] >= lengths))
-    assert not late.size, (
-        f"no answer can be due after an episode's end, got one at step {late[0, 0]} of episode "
-        f"{late[0, 1]}, which has {lengths[late[0, 1]]} steps"
-    )
-    for time, column in np.argwhere(mask):
-        target = targets[time, column].astype(problem.action_space.dtype)
-        assert target in problem.action_space, (
+    targets, due = _answers(problem, inputs, lengths)
+    for column in np.flatnonzero(~due.any(axis=0)):
+        raise AssertionError(
+            f"an answer must be due in every episode, got none in episode {column}"
+        )
+    for time, column in np.argwhere(due):
+        assert time < lengths[column], (
+            f"no answer can be due after an episode's end, got one at step {time} of episode "
+            f"{column}, which has {lengths[column]} steps"
+        )
+        assert targets[time, column].astype(problem.action_space.dtype) in problem.action_space, (
             f"targets must be in {problem.action_space} where due, "
-            f"got {targets[time, column]} at step "
-            f"{time} of episode {column}"
+            f"got {targets[time, column]} at step {time} of episode {column}"
         )
     below = np.full((1, *inputs.shape[1:]), problem.input_spec.blank, inputs.dtype)
     longer = np.concatenate([inputs, below])  # environments pad with a blank row
-    for shown, wrong in (
-        (inputs, "be pure, but answered the same inputs differently when asked again"),
-        (longer, "not depend on a blank row below the episodes, which environments add, but does"),
-    ):
-        again, due = _answers(problem, shown, lengths)
-        same = np.array_equal(again[:steps][mask], targets[mask])
-        same = same and np.array_equal(due[:steps], mask) and not due[steps:].any()
-        assert same, f"answer must {wrong}"
-    for column in range(min(size, 8)):
-        part = slice(column, column + 1)
-        alone, due = _answers(problem, inputs[:, part], lengths[part])
-        same = np.array_equal(alone[due], targets[:, part][mask[:, part]])
-        assert same and np.array_equal(due, mask[:, part]), (
-            "an episode's answers must not depend on other episodes, but those of episode "
-            f"{column} change if it is alone"
-        )
+    cases = [
+        ("be pure, but the same inputs have other answers now", inputs, slice(None)),
+        ("not depend on a blank row that environments add at the end", longer, slice(None)),
+    ]
+    for k in range(min(size, 8)):
+        what = f"not depend on other episodes, but episode {k} has other answers if it is alone"
+        cases.append((what, inputs[:, k : k + 1], slice(k, k + 1)))
+    for what, shown, columns in cases:
+        again, due_again = _answers(problem, shown, lengths[columns])
+        asked = due[:, columns]
+        same = np.array_equal(due_again[:steps], asked) and not due_again[steps:].any()
+        same = same and np.array_equal(again[:steps][asked], targets[:, columns][asked])
+        assert same, f"answer must {what}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 import gymnasium
@@ -63,11 +63,69 @@ def check_vector_env(
         env = make_vec(num_envs, mode)
         single = SyncVectorEnv([make] * num_envs, autoreset_mode=mode)
         try:
-            comparison = _Comparison(env, single, mode, tolerance)
-            comparison.run(steps, seed, begin, act or (lambda single: single.action_space.sample()))
+            _compare(env, single, mode, steps, seed, tolerance, begin, act)
+        except AssertionError as error:
+            raise AssertionError(f"with autoreset_mode {mode.value!r}, {error}") from error
         finally:
             single.close()
             env.close()
+
+
+def _compare(
+    env: VectorEnv[Any, Any, Any],
+    single: SyncVectorEnv,
+    mode: AutoresetMode,
+    steps: int,
+    seed: int,
+    tolerance: float,
+    begin: Callable[[SyncVectorEnv, int], Any] | None,
+    act: Callable[[SyncVectorEnv], Any] | None,
+) -> None:
+    """Play the same actions in both environments, and compare all that they return."""
+    _check_attributes(env, single, mode)
+    rng = np.random.default_rng(seed)
+    single.action_space.seed(seed)
+    returned: list[tuple[str, Any, Any]] = []  # when, the result, a copy of it
+
+    def compare(when: str, got: Any, wanted: Any, hint: str = "") -> None:
+        _check_results(when, got, wanted, tolerance, hint)
+        assert got[0] in env.observation_space, (
+            f"observations of {when} must be in {env.observation_space}, got {got[0]}"
+        )
+        returned.append((when, got, copy.deepcopy(got)))
+
+    first, hint = env.reset(seed=seed), ""
+    if begin is not None:
+        wanted = begin(single, seed)
+    elif isinstance(env.unwrapped, SequenceVectorEnv):
+        wanted = _share(single, seed)
+    else:
+        wanted = single.reset(seed=seed)
+        hint = (
+            f"; single environment i was reset with seed {seed} + i, as begin was left out: if "
+            "the sub-environments draw from one generator, pass a begin that resets the single "
+            "environments to the same episodes (see check_vector_env)"
+        )
+    compare("reset with a seed", first, wanted, hint)
+    for step in range(steps):
+        actions = act(single) if act else single.action_space.sample()
+        given = copy.deepcopy(actions)
+        results: Any = env.step(actions), single.step(given)
+        compare(f"step {step}", *results)
+        assert not _difference(actions, given), f"step {step} must not change its actions"
+        if mode == AutoresetMode.DISABLED:
+            terminated, truncated = results[1][2:4]
+            mask = terminated | truncated | (rng.random(env.num_envs) < 0.1)
+            if mask.any():
+                results = tuple(e.reset(options={"reset_mask": mask.copy()}) for e in (env, single))
+                compare(f"reset of {mask.tolist()} after step {step}", *results)
+        if step == steps // 2:
+            compare(f"reset after step {step}", env.reset(), single.reset())
+    for when, result, before in returned:
+        where = _difference(result, before)
+        assert not where, f"what {when} returned must never be written again, but was: {where}"
+    where = _difference(env.reset(seed=seed), returned[0][2])
+    assert not where, f"reset with the same seed must give the same again: {where}"
 
 
 def _share(single: SyncVectorEnv, seed: int) -> Any:
@@ -79,126 +137,50 @@ def _share(single: SyncVectorEnv, seed: int) -> Any:
     return single.reset()
 
 
-class _Comparison:
-    """Compares a vector environment with single environments in one autoreset mode."""
-
-    def __init__(
-        self,
-        env: VectorEnv[Any, Any, Any],
-        single: SyncVectorEnv,
-        mode: AutoresetMode,
-        tolerance: float,
-    ) -> None:
-        self.env, self.single, self.mode, self.tolerance = env, single, mode, tolerance
-        self.returned: list[tuple[str, Any, Any]] = []  # name, array, copy
-        self.hint = ""  # at the likely cause of a difference
-
-    def run(
-        self,
-        steps: int,
-        seed: int,
-        begin: Callable[[SyncVectorEnv, int], Any] | None,
-        act: Callable[[SyncVectorEnv], Any],
-    ) -> None:
-        self.check_attributes()
-        rng = np.random.default_rng(seed)
-        self.single.action_space.seed(seed)
-        first = self.env.reset(seed=seed)
-        if begin is not None:
-            wanted = begin(self.single, seed)
-        elif isinstance(self.env.unwrapped, SequenceVectorEnv):
-            wanted = _share(self.single, seed)
-        else:
-            wanted = self.single.reset(seed=seed)
-            self.hint = (
-                f"; single environment i was reset with seed {seed} + i, as begin was left out: if "
-                "the sub-environments draw from one generator, pass a begin that resets the single "
-                "environments to the same episodes (see check_vector_env)"
-            )
-        self.compare("reset with a seed", first, wanted)
-        self.hint = ""
-        kept = copy.deepcopy(first)
-        for step in range(steps):
-            actions = act(self.single)
-            given = copy.deepcopy(actions)
-            results = self.env.step(actions), self.single.step(given)
-            self.compare(f"step {step}", *results)
-            self.expect(not _difference(actions, given), f"step {step} must not change its actions")
-            ended = results[1][2] | results[1][3]
-            if self.mode == AutoresetMode.DISABLED:
-                mask = ended | (rng.random(self.env.num_envs) < 0.1)
-                if mask.any():
-                    resets = (
-                        one.reset(options={"reset_mask": mask.copy()})
-                        for one in (self.env, self.single)
-                    )
-                    self.compare(f"reset of {mask.tolist()} after step {step}", *resets)
-            if step == steps // 2:
-                resets = (one.reset() for one in (self.env, self.single))
-                self.compare(f"reset after step {step}", *resets)
-        for when, array, before in self.returned:
-            self.expect(
-                not _difference(array, before),
-                f"what {when} returned must never be written again, but it was",
-            )
-        again = _difference(self.env.reset(seed=seed), kept)
-        self.expect(not again, f"reset with the same seed must give the same again: {again}")
-
-    def expect(self, holds: bool, message: str) -> None:
-        assert holds, f"with autoreset_mode {self.mode.value!r}, {message}"
-
-    def check_attributes(self) -> None:
-        env, single = self.env, self.single
-        self.expect(
-            env.num_envs == single.num_envs,
-            f"num_envs must be {single.num_envs}, got {env.num_envs}",
-        )
-        mode = env.metadata.get("autoreset_mode")
-        self.expect(
-            mode == self.mode, f"metadata['autoreset_mode'] must be {self.mode}, got {mode!r}"
-        )
-        for name in ("observation_space", "action_space"):
-            of_one, wanted = getattr(env, f"single_{name}"), getattr(single, f"single_{name}")
-            self.expect(of_one == wanted, f"single_{name} must be {wanted}, got {of_one}")
-            batched, wanted = getattr(env, name), batch_space(of_one, env.num_envs)
-            self.expect(batched == wanted, f"{name} must be {wanted}, got {batched}")
-
-    def compare(self, when: str, got: Any, wanted: Any) -> None:
-        names = ["observations", "rewards", "terminations", "truncations", "infos"]
-        if len(wanted) == 2:
-            names = ["observations", "infos"]
-        # The messages print arrays, which takes much longer than the checks: only where one fails.
-        if not (isinstance(got, tuple) and len(got) == len(names)):
-            self.expect(False, f"{when} must return ({', '.join(names)}), got {got!r}")
-        for name, one, other in zip(names, got, wanted, strict=True):
-            where = _difference(one, other, self.tolerance)
-            self.expect(
-                not where,
-                f"{name} of {when} must equal those of single environments: {where}{self.hint}",
-            )
-            self.returned += [(f"{name} of {when}", a, a.copy()) for a in _arrays(one)]
-        space = self.env.observation_space
-        if got[0] not in space:
-            self.expect(False, f"observations of {when} must be in {space}, got {got[0]}")
+def _check_attributes(
+    env: VectorEnv[Any, Any, Any], single: SyncVectorEnv, mode: AutoresetMode
+) -> None:
+    """Check the number of sub-environments, the autoreset mode and the spaces."""
+    observation, action = env.single_observation_space, env.single_action_space
+    for name, got, wanted in (
+        ("num_envs", env.num_envs, single.num_envs),
+        ("metadata['autoreset_mode']", env.metadata.get("autoreset_mode"), mode),
+        ("single_observation_space", observation, single.single_observation_space),
+        ("single_action_space", action, single.single_action_space),
+        ("observation_space", env.observation_space, batch_space(observation, env.num_envs)),
+        ("action_space", env.action_space, batch_space(action, env.num_envs)),
+    ):
+        assert got == wanted, f"{name} must be {wanted}, got {got!r}"
 
 
-def _arrays(value: Any) -> Iterator[Any]:
-    """Yield all arrays in a nested structure of dicts, tuples, lists and arrays of objects."""
-    if isinstance(value, np.ndarray):
-        yield value
-        if value.dtype == object:
-            yield from _arrays(value.tolist())
-    elif isinstance(value, dict):
-        yield from _arrays(list(value.values()))
-    elif isinstance(value, (tuple, list)):
-        for each in value:
-            yield from _arrays(each)
+def _check_results(when: str, got: Any, wanted: Any, tolerance: float, hint: str) -> None:
+    """Check that the results of a reset or step equal those of single environments."""
+    names = ["observations", "rewards", "terminations", "truncations", "infos"]
+    if len(wanted) == 2:
+        names = ["observations", "infos"]
+    assert isinstance(got, tuple) and len(got) == len(names), (
+        f"{when} must return ({', '.join(names)}), got {got!r}"
+    )
+    for name, one, other in zip(names, got, wanted, strict=True):
+        where = _difference(one, other, tolerance)
+        assert not where, f"{name} of {when} must equal those of single environments: {where}{hint}"
 
 
 def _difference(got: Any, wanted: Any, tolerance: float = 0.0) -> str:
     """Describe the first difference of two nested structures; empty if they are equal."""
     if type(got) is not type(wanted):
         return f"{got!r} is a {type(got).__name__}, not a {type(wanted).__name__}: {wanted!r}"
+    if isinstance(got, np.ndarray):
+        if got.dtype != wanted.dtype or got.shape != wanted.shape:
+            return f"{got.dtype} of shape {got.shape}, not {wanted.dtype} of {wanted.shape}"
+        if got.dtype != object:
+            differs = got != wanted
+            if got.dtype.kind in "fc":
+                differs = ~np.isclose(got, wanted, tolerance, tolerance, equal_nan=True)
+            for place in np.argwhere(differs).tolist():
+                return f"at {place}: {got[tuple(place)]}, not {wanted[tuple(place)]}"
+            return ""
+        got, wanted = got.tolist(), wanted.tolist()
     if isinstance(got, dict):
         if got.keys() != wanted.keys():
             return f"it has the keys {sorted(got)}, not {sorted(wanted)}"
@@ -207,22 +189,9 @@ def _difference(got: Any, wanted: Any, tolerance: float = 0.0) -> str:
         if len(got) != len(wanted):
             return f"it has {len(got)} elements, not {len(wanted)}"
         pairs = [(str(k), *both) for k, both in enumerate(zip(got, wanted, strict=True))]
-    elif isinstance(got, np.ndarray):
-        if got.dtype != wanted.dtype or got.shape != wanted.shape:
-            return f"{got.dtype} of shape {got.shape}, not {wanted.dtype} of {wanted.shape}"
-        if got.dtype == object:
-            return _difference(got.tolist(), wanted.tolist(), tolerance)
-        same = got == wanted
-        if got.dtype.kind in "fc":
-            same = np.isclose(got, wanted, tolerance, tolerance, equal_nan=True)
-        if np.all(same):
-            return ""
-        place = tuple(np.argwhere(~np.asarray(same))[0].tolist())
-        return f"at {list(place)}: {got[place]}, not {wanted[place]}"
     else:
-        return (
-            "" if got == wanted or (got != got and wanted != wanted) else f"{got!r}, not {wanted!r}"
-        )
+        same = got == wanted or (got != got and wanted != wanted)
+        return "" if same else f"{got!r}, not {wanted!r}"
     for key, one, other in pairs:
         where = _difference(one, other, tolerance)
         if where:

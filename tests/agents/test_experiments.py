@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +38,12 @@ def test_the_shipped_suites_have_the_reference_agents(name, count):
     check_jobs(jobs)
     assert len(jobs) == len({job.key for job in jobs}) == count
     assert all({"target", "hidden", "learning_rate"} <= set(job.options) for job in jobs)
-    for sweep in suite.horizon_sweeps():
-        options = [job.options for point in sweep.points.values() for job in point]
+    sweeps = [row for row in suite.rows() if row.section == "horizon"]
+    for (problem, agent), rows in groupby(sweeps, lambda row: (row.problem, row.agent)):
+        options = [job.options for row in rows for job in row.jobs]
         assert all(each == options[0] for each in options)
-        if sweep.agent == "agents:LSTM":
-            assert ("delay_line" if sweep.problem == "echo" else "hold") in options[0]
+        if agent == "agents:LSTM":
+            assert ("delay_line" if problem == "echo" else "hold") in options[0]
 
 
 def test_agents_of_a_suite_have_the_options_of_their_presets(tmp_path):
@@ -52,7 +54,7 @@ def test_agents_of_a_suite_have_the_options_of_their_presets(tmp_path):
     )
     suite = make_suite(str(path), agents, "SeqCopy-v0", {"length": 3})
     echo, copy = (
-        [row.jobs[0] for row in suite.matrix_rows() if row.jobs[0].id == id]
+        [row.jobs[0] for row in suite.rows() if row.jobs[0].id == id]
         for id in ("SeqEcho-v0", "SeqCopy-v0")
     )
     names = ["agents:MLP", "agents:GRU", "agents:LRU", "agents:LSTM", "numpy:ndarray"]
@@ -65,7 +67,7 @@ def test_agents_of_a_suite_have_the_options_of_their_presets(tmp_path):
     assert (other.options, other.steps) == ({}, 7)
     path.write_text(suite.to_json())
     assert make_suite(str(path)) == suite
-    assert make_suite("timed", [], "SeqEcho-v0").matrix_rows()[0].agent == "agents:RecurrentPPO"
+    assert next(make_suite("timed", [], "SeqEcho-v0").rows()).agent == "agents:RecurrentPPO"
 
 
 def test_wrong_agents_are_refused():
@@ -137,7 +139,7 @@ def test_a_job_continues_from_its_checkpoint(tmp_path, agent):
     assert len(list((tmp_path / "work").iterdir())) == 1
     again = run_job(whole, tmp_path / "work")
     expected = run_job(whole, tmp_path / "other")
-    assert timeless(again.to_dict()) == timeless(expected.to_dict())
+    assert timeless(again) == timeless(expected)
     assert again.curve[0][0] < 300 < 600 <= again.curve[-1][0]
     assert {len(episode.confidence) for episode in again.episodes} <= set(range(3, 10))
 

@@ -21,6 +21,7 @@ from tests.refused import refused
 
 MANY = "many_to_one"
 HUGE = 10**30
+ERRORS = (TypeError, ValueError)
 MODES = [mode.value for mode in AutoresetMode]
 ENV, VECTOR = partial(SequenceEnv, Echo), partial(SequenceVectorEnv, Echo)
 VECTORS = {
@@ -66,15 +67,6 @@ class Twins:
 
 
 modes = pytest.mark.parametrize("mode", MODES)
-
-
-def test_twins_notice_a_single_step():
-    twins = Twins(ENV)
-    twins.env.step(3)
-    with pytest.raises(AssertionError):
-        twins.are_alike()
-
-
 BAD_ACTIONS = {
     "Discrete": [None, "3", {}, -1, 10, 1 << 62, 3.0, [3], np.array([3]), np.float32(3), np.True_],
     "MultiDiscrete": [
@@ -107,7 +99,7 @@ def test_bad_actions_of_a_vector_environment_are_refused(kind, mode):
         bad += [good.astype(dtype) for dtype in ("bool", "complex128", "U3", "O")]
         bad += [good + x for x in ((1.5, -0.5, np.nan) if kind == "Box" else (0.5,))]
         for actions in bad:
-            with pytest.raises((TypeError, ValueError), match=r"(?s)^actions must .*, got "):
+            with pytest.raises(ERRORS, match=r"(?s)^actions must .*, got "):
                 step(actions)
     twins.are_alike()
 
@@ -157,66 +149,38 @@ def test_a_step_before_reset_or_after_the_end_asks_for_reset(kind):
     assert data_equivalence(follow(env), follow(other), exact=True)
 
 
-def moves(env):
-    """Every call that needs an episode under way in every sub-environment."""
+def ask_for_reset(env, message):
+    """Expect that every call that needs an episode in every sub-environment asks for reset."""
     actions = env.action_space.sample()
-    return (
+    for call in (
         partial(env.step, actions),
         partial(env.step_block, actions[None]),
         partial(env.observe_block, 1),
-    )
+    ):
+        with pytest.raises(ResetNeeded, match=message):
+            call()
 
 
 @modes
 @pytest.mark.parametrize("kind", VECTORS)
 def test_a_vector_environment_asks_for_reset(kind, mode):
     make = partial(VECTORS[kind], autoreset_mode=mode, render_mode="ansi")
-    twins = Twins(make)
     fresh = make()
-    for call in (*moves(fresh), fresh.render):
-        with pytest.raises(ResetNeeded, match=r"call reset\(\)"):
-            call()
+    ask_for_reset(fresh, r"call reset\(\)")
+    with pytest.raises(ResetNeeded, match=r"call reset\(\)"):
+        fresh.render()
     if mode != "Disabled":
         return
     with pytest.raises(ResetNeeded, match=r"reset_mask.*call reset\(\) first"):
         fresh.reset(options={"reset_mask": np.array([True, False, True])})
+    twins = Twins(make)
     ended = np.zeros(3, bool)
     while not ended.any():
         for e in (twins.env, twins.other):
             ended = e.step(e.action_space.sample())[2]
-    first = int(np.flatnonzero(ended)[0])
-    for call in moves(twins.env):
-        with pytest.raises(ResetNeeded, match=rf"environments \[{first}.*reset_mask"):
-            call()
+    ask_for_reset(twins.env, rf"environments \[{int(np.flatnonzero(ended)[0])}.*reset_mask")
     for e in (twins.env, twins.other):
         e.reset(options={"reset_mask": ended.copy()})
-    twins.are_alike()
-
-
-# Blocks
-
-
-@modes
-def test_a_bad_number_of_steps_is_refused(mode):
-    twins = Twins(partial(VECTORS["Discrete"], autoreset_mode=mode))
-    for steps in (0, -1, 1.0, "3", None, True, [2]):
-        with refused("steps", steps):
-            twins.env.observe_block(steps)
-    twins.are_alike()
-
-
-@pytest.mark.parametrize("kind", VECTORS)
-def test_a_block_may_not_cross_an_end_where_autoreset_is_disabled(kind):
-    twins, ends = (Twins(partial(VECTORS[kind], autoreset_mode="Disabled"), 1) for _ in range(2))
-    left = 1
-    while not ends.env.step(ends.env.action_space.sample())[2].any():
-        left += 1
-    allowed = rf"must be at most {left} steps here, got {left + 1}.* end of an episode"
-    with pytest.raises(ValueError, match=f"^steps {allowed}"):
-        twins.env.observe_block(left + 1)
-    with pytest.raises(ValueError, match=f"^actions {allowed}"):
-        twins.env.step_block(np.stack([ends.env.action_space.sample()] * (left + 1)))
-    assert len(twins.env.observe_block(left)) == left
     twins.are_alike()
 
 
@@ -277,20 +241,6 @@ def test_inputs_that_cannot_be_shown_are_refused(problem, bad, allowed, mode):
     twins.are_alike()
 
 
-@modes
-def test_inputs_for_three_sub_environments_nested_or_counted_wrongly_are_refused(mode):
-    twins = Twins(partial(VECTORS["Discrete"], autoreset_mode=mode))
-    ten = [1] * 10
-    for inputs in (
-        *([ten] * 2, [ten] * 4, [ten], np.ones((10, 3), int), [ten, [1] * 9, ten], [ten, 3, ten]),
-        *([ten, None, ten], [[], [], []], [[[1], [2, 3]], [1], [2]], [[ten]] * 3),
-        *(np.ones((3, 10, 1), int), ["1111111111"] * 3),
-    ):
-        with pytest.raises((TypeError, ValueError), match=r"^inputs must .*, got "):
-            twins.env.reset(options={"inputs": inputs})
-    twins.are_alike()
-
-
 def test_trailing_blanks_are_not_counted():
     env, twin = ENV(encoding="index"), ENV(encoding="index")
     for blanks in range(3):
@@ -307,49 +257,71 @@ def test_recorded_plays_its_own_samples_however_they_are_written():
         np.testing.assert_array_equal(first, np.float32([0.1]))
 
 
-@pytest.mark.parametrize("make", [ENV, partial(VECTOR, 3)], ids=["single", "vector"])
-def test_unknown_options_are_refused(make):
-    twins = Twins(make)
-    for options in ({"input": [1] * 10}, {"inputs": [1] * 10, "low": 3}, {3: 4}, 5, [], "inputs"):
-        message = f"options must be a dict or None, got {options!r}"
-        if isinstance(options, dict):
-            message = f"unknown option {[*options][-1]!r}; reset's options are inputs"
-        for seed in (None, 5):
-            with pytest.raises((TypeError, ValueError), match=f"^{re.escape(message)}"):
-                twins.env.reset(seed=seed, options=options)
-    twins.are_alike()
+DISCRETE = VECTORS["Discrete"]
+DISABLED = partial(VECTORS["variable length"], autoreset_mode="Disabled")
+TEN, ALL, ONE = [1] * 10, np.ones(3, bool), np.array([True, False, False])
+BAD_SEEDS = (-1, 1.0, "0", True, [1, 2, 3], (1, 2, 3), np.arange(3), [])
+BAD_INPUTS_OF_THREE = (
+    *([TEN] * 2, [TEN] * 4, [TEN], np.ones((10, 3), int), [TEN, [1] * 9, TEN], [TEN, 3, TEN]),
+    *([TEN, None, TEN], [[], [], []], [[[1], [2, 3]], [1], [2]], [[TEN]] * 3),
+    *(np.ones((3, 10, 1), int), ["1111111111"] * 3),
+)
+BAD_MASKS = (
+    *([True, False, True], np.array([1, 0, 1]), np.ones(3, object), True, "all"),
+    *(np.ones(2, bool), np.ones((3, 1), bool), np.array(True), np.zeros(3, bool)),
+)
+# A message, the environments, and arguments of reset.
+BAD_RESETS = [
+    ("seed must be .*, got ", [ENV, DISCRETE], [{"seed": seed} for seed in BAD_SEEDS]),
+    (
+        "options must be a dict or None, got ",
+        [ENV, DISCRETE],
+        [{"options": options, "seed": 5} for options in (5, [], "inputs")],
+    ),
+    (
+        "unknown option ('input'|'low'|3); reset's options are inputs",
+        [ENV, DISCRETE],
+        [{"options": options} for options in ({"input": TEN}, {"inputs": TEN, "low": 3}, {3: 4})],
+    ),
+    (
+        "inputs must .*, got ",
+        [DISCRETE, DISABLED],
+        [{"options": {"inputs": inputs}} for inputs in BAD_INPUTS_OF_THREE],
+    ),
+    (
+        r"reset_mask must be a bool array of shape \(3,\).*, got ",
+        [DISABLED],
+        [{"options": {"reset_mask": mask}} for mask in BAD_MASKS],
+    ),
+    (
+        ".*can't be given .*with seed or inputs",
+        [DISABLED],
+        [
+            {"options": {"reset_mask": ONE}, "seed": 5},
+            {"options": {"reset_mask": ONE, "inputs": TEN}},
+        ],
+    ),
+    (
+        "reset_mask needs autoreset_mode='Disabled'.*'(Next|Same)Step'",
+        [DISCRETE, partial(DISCRETE, autoreset_mode="SameStep")],
+        [{"options": {"reset_mask": ALL}}],
+    ),
+]
 
 
-@pytest.mark.parametrize("kind", VECTORS)
-def test_a_bad_reset_mask_is_refused(kind):
-    twins = Twins(partial(VECTORS[kind], autoreset_mode="Disabled"))
-    for mask in (
-        *([True, False, True], np.array([1, 0, 1]), np.ones(3, object), True, "all"),
-        *(np.ones(2, bool), np.ones((3, 1), bool), np.array(True), np.zeros(3, bool)),
-    ):
-        message = r"^reset_mask must be a bool array of shape \(3,\).*, got "
-        with pytest.raises((TypeError, ValueError), match=message):
-            twins.env.reset(options={"reset_mask": mask})
-    for keywords in ({"seed": 5}, {"inputs": [1] * 10}):
-        seed, inputs = keywords.get("seed"), keywords.get("inputs")
-        options = {"reset_mask": np.array([True, False, True]), "inputs": inputs}
-        with pytest.raises(ValueError, match=r"can't be given .*with seed or inputs"):
-            twins.env.reset(seed=seed, options=options)
-    twins.are_alike()
+@pytest.mark.parametrize(("message", "makers", "calls"), BAD_RESETS)
+def test_a_bad_reset_is_refused(message, makers, calls):
+    for make in makers:
+        twins = Twins(make, steps=1)
+        for keywords in calls:
+            with pytest.raises(ERRORS, match=f"(?s)^{message}"):
+                twins.env.reset(**keywords)
+        twins.are_alike()
 
 
-@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
-def test_a_reset_mask_needs_autoreset_to_be_disabled(mode):
-    twins = Twins(partial(VECTORS["Discrete"], autoreset_mode=mode))
-    with pytest.raises(ValueError, match=f"reset_mask needs autoreset_mode='Disabled'.*'{mode}'"):
-        twins.env.reset(options={"reset_mask": np.ones(3, bool)})
-    twins.are_alike()
-
-
-@pytest.mark.parametrize("make", [ENV, partial(VECTOR, 3)], ids=["single", "vector"])
-def test_a_bad_seed_of_reset_is_refused(make):
-    twins = Twins(make)
-    for seed in (-1, 1.0, "0", True, [1, 2, 3], (1, 2, 3), np.arange(3), []):
-        with refused("seed", seed):
-            twins.env.reset(seed=seed)
+def test_a_bad_number_of_steps_is_refused():
+    twins = Twins(DISCRETE)
+    for steps in (0, -1, 1.0, "3", None, True, [2]):
+        with refused("steps", steps):
+            twins.env.observe_block(steps)
     twins.are_alike()

@@ -56,21 +56,9 @@ TUTORIAL = [
 
 
 @pytest.mark.parametrize(("problem", "shown", "right"), TUTORIAL, ids=str)
-def test_tutorial_through_answer(problem: Problem, shown: list, right: list) -> None:
-    blanks = [problem.input_spec.blank] * problem.delay(len(shown))
-    inputs = np.array([*shown, *blanks])[:, None]
-    targets, mask = problem.answer(inputs, np.array([len(inputs)]))
-    assert targets[mask].ravel().tolist() == np.ravel(right).tolist()
-
-
-@pytest.mark.parametrize(("problem", "shown", "right"), TUTORIAL, ids=str)
-@pytest.mark.parametrize("with_blanks", [False, True])
-def test_tutorial_through_an_episode(
-    problem: Problem, shown: list, right: list, with_blanks: bool
-) -> None:
+def test_examples_of_the_tutorial(problem: Problem, shown: list, right: list) -> None:
     env = SequenceEnv(problem)
-    blanks = [problem.input_spec.blank] * (problem.delay(len(shown)) if with_blanks else 0)
-    observation, _ = env.reset(seed=0, options={"inputs": [*shown, *blanks]})
+    observation, _ = env.reset(seed=0, options={"inputs": shown})
     seen, answered, total, terminated = [], [], 0.0, False
     while not terminated:
         seen.append(env.encode.decode(observation).item())
@@ -88,17 +76,13 @@ def test_tutorial_through_an_episode(
     assert info["is_success"]
 
 
-def test_the_first_problem_shows_the_tutorials_sequence() -> None:
-    batch = NextValue(length=10).batch(np.random.default_rng(0), 1)
-    assert batch.inputs[:, 0].tolist() == np.float32([i / 10 for i in range(9)]).tolist()
-
-
 @pytest.mark.parametrize("id", IDS)
 def test_contract_of_every_id(id: str) -> None:
     problem = gymnasium.make(id).unwrapped.problem
     check_problem(problem, episodes=16 if problem.num_steps[1] < 40 else 3)
 
 
+@pytest.mark.usefixtures("small_buffers")
 @pytest.mark.parametrize("problem", VARIANTS, ids=str)
 def test_contract_of_every_framing(problem: Problem) -> None:
     check_problem(problem)

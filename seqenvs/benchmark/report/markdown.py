@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
-from itertools import groupby
 from typing import Any
 
 import pandas as pd
@@ -26,10 +25,10 @@ def leaderboard(results: Results, tables: Mapping[str, pd.DataFrame], finding: F
     if len(missing):
         gone = (missing.expected - missing.there).sum()
         lines += [f"{gone:,} results of the suite are missing; tables/missing.csv lists them.", ""]
-    runs = results.runs
+    runs = results.runs.drop_duplicates("key")
     for texts in (runs.versions, runs.machine):
         lines.append("; ".join(escaped(text) for text in sorted(set(texts))) + ".")
-    lines += [f"{len(runs):,} runs, {runs.seconds.sum() / 60:,.0f} minutes of learning.", ""]
+    lines += [f"{len(runs):,} runs, {runs.seconds.sum() / 60:,.1f} minutes of learning.", ""]
     return "\n".join(lines)
 
 
@@ -73,23 +72,14 @@ def _leaderboard_lines(table: pd.DataFrame) -> Iterator[str]:
     yield ""
     table = table.assign(text=[_result(row) for row in table.itertuples()])
     bounds = table.groupby("environment")[["chance", "memoryless", "clock"]].first()
-    for names in _columns(list(dict.fromkeys(table.environment))):
+    environments = list(dict.fromkeys(table.environment))
+    for first in range(0, len(environments), MAX_COLUMNS):
+        names = environments[first : first + MAX_COLUMNS]
         last = []
         for bound, values in bounds.loc[names].items():
             known = ["unknown" if pd.isna(value) else f"{value:.3f}" for value in values]
             last.append([f"*{bound}*", "", *known])
         yield from _table(table[table.environment.isin(names)], "environment", names, last)
-
-
-def _columns(environments: list[str]) -> list[list[str]]:
-    """Split the environments into tables. Levels of a problem stay in one."""
-    tables: list[list[str]] = [[]]
-    for _, same in groupby(environments, lambda name: re.sub(r"(Medium|Hard)?-v\d.*", "", name)):
-        levels = list(same)
-        if tables[-1] and len(tables[-1]) + len(levels) > MAX_COLUMNS:
-            tables.append([])
-        tables[-1] += levels
-    return tables
 
 
 def _result(row: Any) -> str:

@@ -192,8 +192,7 @@ def _accuracy(accuracies: pd.Series[Any], most: int) -> dict[str, Any]:
 
 def _facts(results: Results) -> dict[str, Any]:
     """Return what the page says about the runs as a whole."""
-    runs = results.runs
-    expected = results.expected.drop_duplicates("key")
+    runs, expected = (each.drop_duplicates("key") for each in (results.runs, results.expected))
     missing = int((~expected.key.isin(runs.key)).sum())
     first, last = _date(runs.finished.min()), _date(runs.finished.max())
     machines, versions = sorted(set(runs.machine)), sorted(set(runs.versions))

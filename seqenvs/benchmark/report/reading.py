@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqenvs.benchmark.jobs import Job, environment_name
-from seqenvs.benchmark.results import (
-    JobResult,
-    ResultError,
-    is_solved,
-    read_result,
-    result_paths,
-)
-from seqenvs.benchmark.suites import CAPACITY as COPY_ID
-from seqenvs.benchmark.suites import HORIZONS, Suite, SuiteError, read_suite
+from seqenvs.benchmark.results import Job, JobResult, ResultError, read_result, result_paths
+from seqenvs.benchmark.suites import Suite, SuiteError, read_suite
 
 MATRIX, ECHO, RECALL, CAPACITY, GENERALISATION = (
     "Leaderboard",
@@ -32,7 +23,7 @@ MATRIX, ECHO, RECALL, CAPACITY, GENERALISATION = (
     "Generalisation",
 )
 SECTIONS = (MATRIX, ECHO, RECALL, CAPACITY, GENERALISATION)
-SWEEPS = {ECHO: "echo", RECALL: "recall", CAPACITY: "copy"}  # section: problem of the suite
+SWEEPS = {"echo": ECHO, "recall": RECALL, "copy": CAPACITY}  # problem of the suite: section
 EPISODE = ("inputs", "targets", "due", "answers", "confidence", "scores")
 BOUNDS = ("chance", "memoryless", "clock", "optimum")
 LEARNS_FROM = {"rewards": "rewards", "answers": "right answers", "unknown": "unknown"}
@@ -43,24 +34,22 @@ class Results:
     """What the folder of a benchmark holds.
 
     Attributes:
-        runs: One row for each job result. Besides numbers and names, it holds ``accuracy`` (T,),
-            ``curve`` (points, 3), ``at_lengths`` (pairs of a length and a memory score) and
-            ``episodes`` (JSON).
-        shown: The runs, once for each section of the report that they belong to.
+        runs: One row for each job result, and section of the report that it belongs to. Besides
+            numbers and names, it holds ``accuracy`` (T,), ``curve`` (points, 3), ``at_lengths``
+            (pairs of a length and a memory score) and ``episodes`` (JSON).
         expected: One row for each job and section of the suite; empty where it is not known.
         damaged: One row for each file that cannot be read, with the reason.
         notes: Remarks for the reader of the report.
     """
 
     runs: pd.DataFrame
-    shown: pd.DataFrame
     expected: pd.DataFrame
     damaged: pd.DataFrame
     notes: list[str] = field(default_factory=list)
 
     def section(self, name: str) -> pd.DataFrame:
         """Return the runs of a section."""
-        return self.shown[self.shown.section == name]
+        return self.runs[self.runs.section == name]
 
     @property
     def agents(self) -> pd.DataFrame:
@@ -96,76 +85,63 @@ def read_folder(folder: Path) -> Results:
         )
     notes = []
     suite = None
-    path = folder / "suite.json"
     try:
-        suite = read_suite(str(path)) if path.is_file() else None
+        suite = read_suite(str(folder / "suite.json"))
     except SuiteError as error:
-        damaged.append((path.name, str(error)))
-    if suite is None:
-        notes.append("The folder has no suite.json: which results are missing is not known.")
-    expected = pd.DataFrame(
-        _expected(suite) if suite else [],
-        columns=["section", "group", "key", "environment", "agent", "seed", "size"],
-    )
+        notes.append(f"Which results are missing is not known: {error}.")
+    expected = _expected(suite)
     runs = pd.DataFrame(rows)
-    others = int((~runs["group"].isin(expected["group"])).sum())
+    others = (~runs["group"].isin(expected["group"])).sum()
     if suite is not None and others:
-        notes.append(
-            f"The settings of {others:,} results are not in the suite; they are shown, too."
-        )
-    runs, shown = _arrange(runs, jobs, expected)
-    return Results(runs, shown, expected, pd.DataFrame(damaged, columns=["file", "reason"]), notes)
+        notes.append(f"{others:,} results are not in the suite; they are shown, too.")
+    damages = pd.DataFrame(damaged, columns=["file", "reason"])
+    return Results(_arrange(runs, jobs, expected), expected, damages, notes)
 
 
 def _row(result: JobResult, key: str) -> dict[str, Any]:
     """Keep what the report needs of a result. Values of a wrong kind raise."""
     job, reached = result.job, result.evaluation
     length = job.kwargs.get("length")
-    bounds = {name: reached.bounds[name] for name in BOUNDS} if reached.bounds else {}
+    numbers = {
+        "mean_return": reached.mean_return,
+        "success_rate": reached.success_rate,
+        "seconds": result.seconds,
+        "wall_seconds": result.wall_seconds,
+    }
+    if not all(map(math.isfinite, numbers.values())):
+        raise ValueError(f"numbers must be finite, got {numbers}")
+    known = {
+        "memory_score": reached.memory_score,
+        "budget_steps": job.steps,
+        "budget_seconds": job.seconds,
+        "length": length if isinstance(length, int) else None,
+        **{name: reached.bounds[name] if reached.bounds else None for name in BOUNDS},
+    }
     accuracy = np.array(reached.accuracy, np.float32)  # NaN where no answer is due
     if accuracy.ndim != 1:
         raise ValueError(f"accuracy must be a list of numbers, got {reached.accuracy!r}")
     return {
         "key": key,
         "group": _group(job),
-        "environment": environment_name(job.id, job.kwargs),
+        "environment": job.environment,
         "agent": job.agent,
         "learns_from": LEARNS_FROM[result.learns_from],
         "seed": job.seed,
-        "mean_return": _finite(reached.mean_return),
-        "memory_score": _optional(reached.memory_score),
-        "success_rate": _finite(reached.success_rate),
-        "solved": is_solved(reached.memory_score, reached.mean_return),
-        **{name: _optional(bounds.get(name)) for name in BOUNDS},
+        "solved": result.solved,
+        **numbers,
+        **{name: math.nan if value is None else float(value) for name, value in known.items()},
         "steps": int(result.steps),
-        "seconds": _finite(result.seconds),
-        "wall_seconds": _finite(result.wall_seconds),
-        "budget_steps": _optional(job.steps),
-        "budget_seconds": _optional(job.seconds),
-        "length": float(length) if type(length) is int else math.nan,
         "sees_future": bool(reached.sees_future),
-        "finished": result.finished,
-        "machine": result.machine,
+        "finished": str(result.finished),
+        "machine": str(result.machine),
         "versions": ", ".join(f"{name} {text}" for name, text in result.versions.items()),
         "accuracy": accuracy,
         "curve": np.array(result.curve, float).reshape(-1, 4)[:, :3],
-        "at_lengths": [
-            (int(each.length), _optional(each.memory_score)) for each in result.generalisation
-        ],
+        "at_lengths": [(int(each.length), each.memory_score) for each in result.generalisation],
         "episodes": [
             dense([getattr(each, column) for column in EPISODE]) for each in result.episodes
         ],
     }
-
-
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError(f"a number must be finite, got {value!r}")
-    return float(value)
-
-
-def _optional(value: float | None) -> float:
-    return math.nan if value is None else _finite(value)
 
 
 def dense(value: Any) -> str:
@@ -178,63 +154,48 @@ def _group(job: Job) -> str:
     return replace(job, seed=0).key
 
 
-def _expected(suite: Suite) -> Iterator[tuple[Any, ...]]:
-    """Yield a row of `Results.expected` for each job of a suite, in the order of the sections."""
-
-    def rows(section: str, jobs: list[Job], size: int | None = None) -> Iterator[tuple[Any, ...]]:
-        for job in jobs:
-            name = environment_name(job.id, job.kwargs)
-            yield section, _group(job), job.key, name, job.agent, job.seed, size
-
-    for row in suite.matrix_rows():
-        yield from rows(MATRIX, row.jobs)
-    for sweep in (*suite.horizon_sweeps(), *suite.capacity_sweeps()):
-        section = next(name for name, problem in SWEEPS.items() if problem == sweep.problem)
-        for size, jobs in sweep.points.items():
-            yield from rows(section, jobs, size)
-    for row in suite.generalisation_rows():
-        yield from rows(GENERALISATION, row.jobs)
-
-
-def _guess(job: Job) -> tuple[str, int | None]:
-    """Return the section and the size of a job that is in no suite, by its settings."""
-    length = job.kwargs.get("length")
-    if job.lengths:
-        return GENERALISATION, None
-    if isinstance(length, int):
-        if job.id == COPY_ID and list(job.kwargs) == ["length"]:
-            return CAPACITY, length
-        for section, lag in ((ECHO, job.kwargs.get("lag")), (RECALL, length - 2)):
-            id, fixed, parameters = HORIZONS[SWEEPS[section]]
-            if job.id != id or not isinstance(lag, int):
-                continue
-            if job.kwargs == {**fixed, **parameters(lag)}:
-                return section, lag
-    return MATRIX, None
-
-
-def _arrange(
-    runs: pd.DataFrame, jobs: list[Job], expected: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give each run its section, its size and the agent's short name, and order all runs."""
-    places: dict[str, list[tuple[str, int | None]]] = defaultdict(list)
-    first = expected.drop_duplicates(["section", "group"])
-    for section, group, size in zip(first.section, first["group"], first["size"], strict=True):
-        places[group].append((section, size))
-    where = [
-        places.get(group) or [_guess(job)] for group, job in zip(runs["group"], jobs, strict=True)
+def _expected(suite: Suite | None) -> pd.DataFrame:
+    """Return `Results.expected`, in the order of the suite."""
+    sections = {"matrix": MATRIX, "generalisation": GENERALISATION}
+    rows = [
+        (
+            sections.get(row.section) or SWEEPS[row.problem],
+            _group(job),
+            job.key,
+            job.environment,
+            bool(job.lengths),
+            job.agent,
+            job.seed,
+            row.size,
+        )
+        for row in (suite.rows() if suite else ())
+        for job in row.jobs
     ]
-    runs["section"] = [min(each, key=lambda place: SECTIONS.index(place[0]))[0] for each in where]
+    columns = ["section", "group", "key", "environment", "varied", "agent", "seed", "size"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _arrange(runs: pd.DataFrame, jobs: list[Job], expected: pd.DataFrame) -> pd.DataFrame:
+    """Give each run its sections, its sizes and the agent's short name, and order all runs."""
+    # Results that are not in the suite belong where the suite has their environment.
+    places: dict[Any, list[tuple[str, float]]] = defaultdict(list)
+    for job in expected.drop_duplicates(["section", "group"]).itertuples():
+        places[job.group].append((job.section, job.size))
+    for job in expected.drop_duplicates(["section", "environment", "varied"]).itertuples():
+        places[job.environment, job.varied].append((job.section, job.size))
+    runs["where"] = [
+        places.get(group)
+        or places.get((job.environment, bool(job.lengths)))
+        or [(GENERALISATION if job.lengths else MATRIX, math.nan)]
+        for group, job in zip(runs["group"], jobs, strict=True)
+    ]
+    runs["section"] = [where[0][0] for where in runs["where"]]
     runs["agent"] = _names(runs, jobs)
-    ranks = {group: rank for rank, group in enumerate(places)}
+    ranks = {group: rank for rank, group in enumerate(expected["group"].unique())}
     runs["rank"] = [ranks.get(group, len(ranks)) for group in runs["group"]]
-    runs["where"] = where
-    runs = runs.sort_values(["rank", "environment", "agent", "seed"], ignore_index=True)
-    shown = runs.drop(columns="section").explode("where", ignore_index=True)
-    shown["section"] = shown["where"].str[0]
-    shown["size"] = pd.to_numeric(shown["where"].str[1])
-    drop = ["rank", "where"]
-    return runs.drop(columns=drop), shown.drop(columns=drop)
+    runs = runs.sort_values(["rank", "environment", "agent", "seed"]).explode("where")
+    runs["section"], runs["size"] = runs["where"].str[0], pd.to_numeric(runs["where"].str[1])
+    return runs.reset_index(drop=True)
 
 
 def _names(runs: pd.DataFrame, jobs: list[Job]) -> list[str]:
@@ -251,7 +212,7 @@ def _names(runs: pd.DataFrame, jobs: list[Job]) -> list[str]:
     ]
     texts = pd.DataFrame([{name: dense(each[name]) for name in each} for each in settings])
     # All sizes of a sweep are one line of a chart.
-    place = runs.environment.mask(runs.section.isin(SWEEPS), "")
+    place = runs.environment.mask(runs.section.isin(SWEEPS.values()), "")
     same = [runs.section, place, runs.agent, runs.learns_from]
     differ = texts.fillna("null").groupby(same).transform("nunique") > 1
     differ["from"] = runs.groupby("agent").learns_from.transform("nunique") > 1

@@ -30,7 +30,7 @@ def make_tables(results: Results) -> dict[str, pd.DataFrame]:
         "generalisation": _generalisation(results),
         "missing": _missing(results),
         "damaged": results.damaged,
-        "results": results.runs[RUN_COLUMNS],
+        "results": results.runs.drop_duplicates("key")[RUN_COLUMNS],
     }
 
 
@@ -99,7 +99,8 @@ def _score_and_seeds(runs: pd.DataFrame) -> dict[str, Any]:
 
 
 def _swept(results: Results) -> pd.DataFrame:
-    return results.shown[results.shown.section.isin(SWEEPS)].dropna(subset=["memory_score", "size"])
+    runs = results.runs[results.runs.section.isin(SWEEPS.values())]
+    return runs.dropna(subset=["memory_score", "size"])
 
 
 def _scores_by_size(results: Results) -> pd.DataFrame:

@@ -8,13 +8,14 @@ import json
 import os
 import signal
 import time
+from dataclasses import asdict, is_dataclass
 
 import gymnasium
 import numpy as np
 
 import seqenvs
 from seqenvs import Oracle
-from seqenvs.benchmark.jobs import Job
+from seqenvs.benchmark.results import Job
 
 ECHO = {"length": 5, "encoding": "index"}
 
@@ -25,13 +26,13 @@ class OracleAgent:
     learns_from = "answers"
 
     def learn(self, id, *, kwargs, steps, seed):
-        self.oracle, self.curve = Oracle.of(gymnasium.make(id, **kwargs)), []
+        self.predict = Oracle.of(gymnasium.make(id, **kwargs)).predict
+        self.curve = []
         for part in (steps // 2, steps):
             self.curve.append((part, 1.0))
             yield part
 
-    def predict(self, observation, state=None, episode_start=None, deterministic=True):
-        return self.oracle.predict(observation, state, episode_start, deterministic)
+    def predict(self): ...
 
 
 class RandomAgent:
@@ -62,15 +63,15 @@ class TableAgent:
     def learn(self, id, *, kwargs, steps, seed):
         batches = seqenvs.batches(id, 10, seed=seed, **kwargs)
         for batch in itertools.islice(batches, len(self.curve), None):
-            answers, _ = self.predict(batch.X.ravel())
-            right = (answers == batch.y.ravel()) & batch.mask.ravel()
+            answers, _ = self.predict(batch.X[batch.mask])
+            right = answers == batch.y[batch.mask]
             for seen, target in zip(batch.X[batch.mask], batch.y[batch.mask], strict=True):
                 self.counts.setdefault(str(seen), [0] * 10)[int(target)] += 1
             if len(self.curve) == 2 and self.fails:
                 self._fail()
             time.sleep(self.pause)
             done = (len(self.curve) + 1) * batch.mask.size
-            self.curve.append((done, right.sum() / batch.mask.sum()))
+            self.curve.append((done, right.mean()))
             yield done
             if done >= steps:
                 return
@@ -107,13 +108,13 @@ def job_of(agent=TABLE, **given):
 
 def timeless(value):
     """A result as JSON has it, without what depends on the time."""
+    if is_dataclass(value):
+        value = asdict(value)
     if isinstance(value, list):
         return [timeless(each) for each in value]
     if not isinstance(value, dict):
         return value
-    left = {name: timeless(each) for name, each in value.items()}
-    for name in ("seconds", "wall_seconds", "finished"):
-        left.pop(name, None)
-    if "curve" in left:
-        left["curve"] = [[point[0], *point[2:]] for point in left["curve"]]
-    return left
+    if "curve" in value:
+        value = {**value, "curve": [[point[0], *point[2:]] for point in value["curve"]]}
+    times = ("seconds", "wall_seconds", "finished")
+    return {name: timeless(each) for name, each in value.items() if name not in times}

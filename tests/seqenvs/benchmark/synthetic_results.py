@@ -8,38 +8,28 @@ from dataclasses import asdict
 import numpy as np
 
 from seqenvs import Bounds
-from seqenvs.benchmark.jobs import Job
-from seqenvs.benchmark.results import AtLength, JobResult, write_result
+from seqenvs.benchmark.results import AtLength, Job, JobResult, write_result
 from seqenvs.evaluation import Episode, Evaluation
 
-VERSIONS = {"seqenvs": "0.1.0", "torch": "2.13.0+cpu", "python": "3.11.7"}
-CLOCKS = {"Next": 1.0, "Recall": 0.25, "Classify": 0.905}
-REACH = {"RecurrentPPO": 3, "LSTM": 40, "GRU": 14, "LRU": 60, "Transformer": 30, "MLP": 0}
-
-
-def bounds_of(id: str) -> Bounds:
-    clock = next((value for name, value in CLOCKS.items() if name in id), 0.1)
-    chance = 0.5 if "Classify" in id else 0.1
-    return Bounds(chance, clock if clock < 0.9 else max(chance, clock - 0.35), clock)
+CLOCKS = {"SeqNext-v0": 1.0, "SeqRecall-v0": 0.25, "SeqClassify-v0": 0.905}
+REACH = {"RecurrentPPO": 3, "LSTM": 40, "GRU": 14, "MLP": 0}  # the lag at which the score is 0.5
 
 
 def make_result(job: Job, score: float | None = None) -> JobResult:
     """The result of a job; its memory score is drawn unless it is given."""
     rng = np.random.default_rng(int(job.key, 16))
-    bounds = bounds_of(job.id)
+    clock = CLOCKS.get(job.id, 0.1)
+    bounds = Bounds(0.1, max(0.1, clock - 0.35) if clock < 1 else 1.0, clock)
     name = job.agent.rpartition(":")[2]
     length = job.kwargs.get("length", 10)
     length = length if isinstance(length, int) else length[1]
     lag = job.kwargs.get("lag", 1)
     if score is None:
-        reach = REACH.get(name, 12)
-        far = job.kwargs.get("lag", length)
-        score = 1 / (1 + math.exp(0.4 * (far - reach))) if reach else 0.0
-        score = float(np.clip(score + rng.normal(0, 0.04), -0.02, 1))
-    reached = bounds.clock + score * (1 - bounds.clock)
-    steps = int(rng.integers(20_000, max(20_001, job.steps or 100_000)))
-    x = np.unique(np.geomspace(1000, steps, 200).astype(int))
-    returns = bounds.chance + (reached - bounds.chance) / (1 + (steps / 8 / x) ** 2)
+        far = job.kwargs.get("lag", length) - REACH.get(name, 12)
+        score = float(np.clip(1 / (1 + math.exp(0.4 * far)) + rng.normal(0, 0.04), -0.02, 1))
+    reached = clock + score * (1 - clock)
+    steps = int(rng.integers(20_000, 100_000))
+    points = np.unique(np.geomspace(1000, steps, 200).astype(int)).tolist()
     evaluation = Evaluation(
         id=job.id,
         kwargs=job.kwargs,
@@ -50,23 +40,23 @@ def make_result(job: Job, score: float | None = None) -> JobResult:
         success_rate=max(0.0, score),
         bounds=asdict(bounds),
         memory_score=score if bounds.needs_memory else None,
-        accuracy=[None if t < lag else float(np.clip(reached, 0, 1)) for t in range(length)],
+        accuracy=[None if t < lag else reached for t in range(length)],
         sees_future=name == "BiLSTM",
     )
     return JobResult(
         job=job,
         learns_from="rewards" if name == "RecurrentPPO" else "answers",
-        versions=VERSIONS,
+        versions={"seqenvs": "0.1.0", "python": "3.11.7"},
         machine="x86_64, 2 cores, Linux",
         steps=steps,
         seconds=round(steps / 20_000, 2),
         wall_seconds=round(steps / 15_000, 2),
         finished=f"2026-11-22T20:{job.seed:02}:05Z",
-        curve=[[int(a), a / 20_000, float(b), None] for a, b in zip(x, returns, strict=True)],
+        curve=[[at, at / 20_000, reached * at / steps, None] for at in points],
         evaluation=evaluation,
         generalisation=[
             AtLength(each, reached, score / max(1, each / length) ** 0.5, asdict(bounds))
-            for each in (job.lengths if bounds.needs_memory else [])
+            for each in job.lengths
         ],
         episodes=[make_episode(rng, lag, length, reached) for _ in range(4)],
     )
@@ -77,14 +67,13 @@ def make_episode(rng: np.random.Generator, lag: int, length: int, reached: float
     inputs = rng.integers(10, size=length).tolist()
     due = [t >= lag for t in range(length)]
     targets = [inputs[t - lag] if due[t] else 0 for t in range(length)]
-    right = rng.random(length) < reached
-    answers = [(target + 1 - ok) % 10 for target, ok in zip(targets, right.tolist(), strict=True)]
+    right = (rng.random(length) < reached).tolist()
     return Episode(
         inputs=inputs,
         targets=targets,
         due=due,
-        answers=answers,
-        confidence=(0.55 + 0.44 * rng.random(length)).tolist(),
+        answers=[(target + 1 - ok) % 10 for target, ok in zip(targets, right, strict=True)],
+        confidence=rng.random(length).tolist(),
         scores=[float(ok) if flag else None for ok, flag in zip(right, due, strict=True)],
     )
 

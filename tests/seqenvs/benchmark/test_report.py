@@ -13,14 +13,13 @@ import pandas as pd
 import pytest
 from scipy.stats import trim_mean
 
-from seqenvs.benchmark.jobs import Job
 from seqenvs.benchmark.report import leaderboard, write_report
 from seqenvs.benchmark.report.figures import make_figures
 from seqenvs.benchmark.report.finding import find
 from seqenvs.benchmark.report.page import make_page, page_data, to_json
 from seqenvs.benchmark.report.reading import CAPACITY, ECHO, GENERALISATION, MATRIX, read_folder
 from seqenvs.benchmark.report.tables import make_tables
-from seqenvs.benchmark.results import ResultError, write_result
+from seqenvs.benchmark.results import Job, ResultError, write_result
 from seqenvs.benchmark.statistics import estimate, interval, memory_horizon
 from seqenvs.benchmark.suites import Suite
 from tests.seqenvs.benchmark.synthetic_results import make_result, write_suite
@@ -79,10 +78,8 @@ def test_files(whole, tmp_path):
 
 def test_leaderboard(whole):
     _, tables, data, text = report(whole)
-    scores = [
-        make_result(job).evaluation.memory_score
-        for job in SUITE.matrix_rows()[4].jobs  # LSTM on echo
-    ]
+    rows = [row for row in SUITE.rows() if row.agent == LSTM and row.jobs[0].id == "SeqEcho-v0"]
+    scores = [make_result(job).evaluation.memory_score for job in rows[0].jobs]
     table = tables["leaderboard"].set_index(["environment", "agent"])
     row = table.loc["SeqEcho-v0", "LSTM"]
     low, high = interval(scores)
@@ -161,23 +158,21 @@ def test_horizons_and_finding(tmp_path):
     ]  # fmt: skip
 
 
-def test_findings_of_many_agents_and_of_other_sections(tmp_path):
-    agents = [f"mine:Agent{i}" for i in range(20)]
-    sweep = [{"steps": 1000, "lengths": [2, 4]}]
-    for name, suite, answer in (
-        (
-            "capacity",
-            Suite([0], 1000, agents, capacity=sweep),
-            "All 20 agents .* at least 4 symbols",
-        ),
-        ("matrix", Suite([0], 1000, agents, [{"id": "SeqEcho-v0"}]), "All 20 agents .* score 0.50"),
-        ("none", Suite([0], 1000, agents, [{"id": "SeqNext-v0"}]), "No result has a memory score"),
-    ):
-        write_suite(tmp_path / name, suite, scores=lambda job: 0.5)
-        finding = find(make_tables(read_folder(tmp_path / name)))
-        assert re.match(answer, finding.answer)
-        assert len(finding.bars) == (0 if name == "none" else 13)
-    assert write_report(tmp_path / "none", tmp_path / "none")
+@pytest.mark.parametrize(
+    ("section", "bars", "answer"),
+    [
+        ({"capacity": [{"steps": 1000, "lengths": [2, 4]}]}, 13, "20 agents .* at least 4 symbols"),
+        ({"matrix": [{"id": "SeqEcho-v0"}]}, 13, "20 agents .* score 0.50"),
+        ({"matrix": [{"id": "SeqNext-v0"}]}, 0, "No result has a memory score"),
+    ],
+)
+def test_findings_of_many_agents_and_of_other_sections(tmp_path, section, bars, answer):
+    suite = Suite([0], 1000, [f"mine:Agent{i}" for i in range(20)], **section)
+    write_suite(tmp_path, suite, scores=lambda job: 0.5)
+    results, tables, *_ = report(tmp_path)
+    finding = find(tables)
+    assert re.search(answer, finding.answer) and len(finding.bars) == bars
+    assert ("finding" in make_figures(results.agents.agent, tables, finding)) is (bars > 0)
 
 
 def test_a_budget_in_seconds(tmp_path):
@@ -223,7 +218,7 @@ def test_damaged_files_are_named(tmp_path):
     (tmp_path / "suite.json").write_text("{")
     results, *_ = report(tmp_path)
     assert list(results.damaged.file) == [
-        *(path.name for path in paths[:5]), "damaged/old.json", "suite.json",
+        *(path.name for path in paths[:5]), "damaged/old.json",
     ]  # fmt: skip
     assert all(results.damaged.reason)
     assert len(results.runs) == len(paths) - 5
@@ -238,20 +233,23 @@ def test_folders_that_are_refused(whole, tmp_path):
         write_report(whole, tmp_path / "file")
 
 
-def test_without_a_suite_the_settings_tell_the_section(tmp_path):
+def test_results_that_are_not_in_the_suite(tmp_path):
+    """They are where the suite has their environments."""
     write_suite(tmp_path, SUITE)
-    (tmp_path / "suite.json").unlink()
-    write_result(tmp_path, make_result(replace(ECHO_JOB, kwargs={"lag": 2, "length": 50})))
+    (tmp_path / "suite.json").write_text(replace(SUITE, agents=[], steps=7).to_json())
+    write_result(tmp_path, make_result(replace(ECHO_JOB, kwargs={"lag": 9, "length": 19})))
     results, *_ = report(tmp_path)
-    sections = set(zip(results.runs.environment, results.runs.section, strict=True))
-    assert sections >= {
+    assert set(zip(results.runs.environment, results.runs.section, strict=True)) >= {
         ("SeqEcho-v0 length=10", GENERALISATION),
         ("SeqEcho-v0 lag=2 length=12", ECHO),
-        ("SeqEcho-v0 lag=2 length=50", MATRIX),
-        ("SeqCopy-v0 length=2", CAPACITY),
+        ("SeqEcho-v0 lag=9 length=19", MATRIX),
         ("SeqEcho-v0", MATRIX),
     }
-    assert "no suite.json" in results.notes[0]
+    assert "results are not in the suite" in results.notes[0]
+    (tmp_path / "suite.json").unlink()
+    results, *_ = report(tmp_path)
+    assert set(results.runs.section) == {MATRIX, GENERALISATION}
+    assert "missing is not known" in results.notes[0] and results.expected.empty
 
 
 def test_generalisation(whole, tmp_path):

@@ -7,18 +7,15 @@ from dataclasses import replace
 import pytest
 
 from seqenvs.benchmark.results import (
-    MAX_POINTS,
     ResultError,
     read_result,
     read_table,
-    result_path,
     result_paths,
-    thin,
     write_result,
     write_table,
 )
 from tests.seqenvs.benchmark.agents import job_of
-from tests.seqenvs.benchmark.synthetic_cells import make_result
+from tests.seqenvs.benchmark.synthetic_results import make_result
 
 RESULT = make_result(job_of(), 0.5)
 
@@ -51,7 +48,6 @@ def test_a_wrong_job_is_refused(given, said):
 
 def test_a_result_is_read_as_it_was_written(tmp_path):
     path = write_result(tmp_path, RESULT)
-    assert path == result_path(tmp_path, RESULT.job)
     assert read_result(path) == RESULT
     (path.parent / f".{path.name}").write_text("half")  # the writing process was killed
     assert result_paths(tmp_path) == [path]
@@ -64,18 +60,16 @@ def test_a_result_is_read_as_it_was_written(tmp_path):
     [
         ("}", "", "Expecting"),
         ('"seed": ', '"seed": 7', "its job is"),
-        ('"job"', '"cell"', "'job' is missing"),
-        ('"curve": [[', '"curve": [[1, ', "must have four numbers"),
-        ('"machine": "', '"machine": 7, "x": "', "'machine' must be"),
+        ('"job"', '"cell"', "KeyError: 'job'"),
+        ('"machine"', '"computer"', "unexpected keyword argument 'computer'"),
         ('"due": [', '"due": [true, ', "must have the same length"),
-        ('"success_rate"', '"rate"', "success_rate|unexpected"),
         ('"learns_from": "', '"learns_from": "books', "learns_from must be one of"),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path, old, new, said):
     path = write_result(tmp_path, RESULT)
     path.write_text(path.read_text().replace(old, new))
-    with pytest.raises(ResultError, match=rf"{path.name} is damaged: .*({said})"):
+    with pytest.raises(ResultError, match=rf"{path.name} is damaged: .*{said}"):
         read_result(path)
 
 
@@ -93,14 +87,4 @@ def test_a_damaged_table_is_named(tmp_path, damage):
 )
 def test_what_counts_as_solved(score, mean, solved):
     reached = replace(RESULT.evaluation, memory_score=score, mean_return=mean)
-    result = replace(RESULT, evaluation=reached)
-    assert result.solved is solved
-    assert ("memory" in result.line) is (score is not None)
-
-
-@pytest.mark.parametrize("size", [0, 1, MAX_POINTS, MAX_POINTS + 1, 5000])
-def test_a_long_curve_is_thinned(size):
-    curve = [[i] for i in range(size)]
-    thinned = thin(curve)
-    assert len(thinned) == min(size, MAX_POINTS) and thinned == sorted(thinned)
-    assert thinned[:1] == curve[:1] and thinned[-1:] == curve[-1:]
+    assert replace(RESULT, evaluation=reached).solved is solved
