@@ -107,21 +107,21 @@ CALLS = {
     "reset_mask": lambda env, value: env.reset(options={"reset_mask": value}),
     "both": lambda env, value: env.reset(options={"reset_mask": value, "inputs": TEN}),
 }
+MUST = "(actions?|inputs|options|reset_mask|seed|steps) .*must .*, got "
 REFUSALS = {
-    "action": "actions? must .*, got ",
-    "options": "(options|inputs) must .*, got |unknown option ('input'|'low'|3); reset's options are ",
-    "inputs": "inputs .*must .*, got ",
-    "reset_mask": "reset_mask must .*, got |reset_mask needs |unknown option 'reset_mask'",
-    "both": "(inputs|reset_mask) must|reset_mask needs|unknown option 'reset_mask'|.*can't be given .*with seed or inputs",
+    "options": rf"{MUST}|unknown option ('input'|'low'|3); reset's options are inputs",
+    "reset_mask": rf"{MUST}|reset_mask needs autoreset_mode='Disabled'|unknown option 'reset_mask'",
 }
+REFUSALS["both"] = rf"{REFUSALS['reset_mask']}|.*can't be given .*with seed or inputs"
 
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("maker", MAKERS)
 def test_a_call_is_refused_by_name_and_changes_nothing_or_does_what_its_twin_does(maker, name):
-    twins, refusal = Twins(MAKERS[maker]), REFUSALS.get(name, f"{name} must .*, got ")
+    twins, refusal = Twins(MAKERS[maker]), REFUSALS.get(name, f"(?={name}){MUST}")
     if maker in SINGLES and name in ("actions", "steps"):
         return  # calls that only vector environments have
+    accepted = 0
     for value in ANYTHING:
         if name == "steps" and isinstance(value, int) and value > 100:
             continue  # which would be played
@@ -134,6 +134,8 @@ def test_a_call_is_refused_by_name_and_changes_nothing_or_does_what_its_twin_doe
                 raise
         else:
             assert data_equivalence(result, CALLS[name](twins.other, value), exact=True)
+            accepted += 1
+    assert accepted < 10  # of about 70
     twins.are_alike()
 
 
@@ -149,7 +151,7 @@ def test_a_box_of_unlike_components_says_what_each_may_be():
 
 
 @modes
-@pytest.mark.parametrize("wrong", [-1, 10, 1 << 40, -(1 << 63)])
+@pytest.mark.parametrize("wrong", [-1, 10, -(1 << 63)])
 @pytest.mark.parametrize("kind", ["Discrete", "MultiDiscrete"])
 def test_an_integer_out_of_range_is_simply_wrong_in_the_vector_environment(kind, wrong, mode):
     env, other = (VECTORS[kind](autoreset_mode=mode) for _ in range(2))
