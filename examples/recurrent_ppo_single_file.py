@@ -16,7 +16,6 @@ SeqCopy-v0. The same seed gives the same result.
 """
 
 import argparse
-import ast
 import itertools
 from collections import deque
 from typing import NamedTuple
@@ -31,7 +30,8 @@ from torch.distributions import Categorical
 from tqdm import tqdm
 
 import seqenvs
-from seqenvs.bounds import known_bounds
+from seqenvs.arguments import UsageError, assignments
+from seqenvs.problem import known_bounds
 
 # Each environment plays as many episodes: the first 1,000 to end would be shorter than average.
 EVALUATION_ENVS, EPISODES_EACH = 100, 10
@@ -64,32 +64,16 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def parse_parameters(assignments):
-    parameters = {}
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not (name and equals):
-            raise SystemExit(f"--set must be NAME=VALUE, got {assignment!r}")
-        try:
-            parameters[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):  # a plain string
-            parameters[name] = text
-    return parameters
-
-
 def make_envs(id, num_envs, parameters):
     """Make a vector environment; exit if the rest of this file cannot play it."""
     try:
         envs = gymnasium.make_vec(id, num_envs, **parameters)
     except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
         raise SystemExit(f"{id}: {error}") from error
-    needs = {
-        "action space": (envs.single_action_space, Discrete),
-        "observation space": (envs.single_observation_space, Box),
-    }
-    for name, (space, kind) in needs.items():
+    spaces = (envs.single_action_space, Discrete), (envs.single_observation_space, Box)
+    for space, kind in spaces:
         if not isinstance(space, kind):
-            raise SystemExit(f"{id} has the {name} {space}, and this file needs a {kind.__name__}")
+            raise SystemExit(f"{id} has the space {space}, and this file needs a {kind.__name__}")
     mode = envs.metadata.get("autoreset_mode")
     if mode != AutoresetMode.NEXT_STEP:
         raise SystemExit(f"{id} has autoreset mode {mode}, and this file needs NEXT_STEP")
@@ -313,14 +297,15 @@ def main():
     args = parse_arguments()
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
-    parameters = parse_parameters(args.set)
+    try:
+        parameters = assignments("--set", args.set)
+    except UsageError as error:
+        raise SystemExit(error) from error
     envs = make_envs(args.id, args.num_envs, parameters)
-    problem = getattr(envs.unwrapped, "problem", None)
-    problem = problem if isinstance(problem, seqenvs.Problem) else None
+    native = isinstance(envs.unwrapped, seqenvs.SequenceVectorEnv)
+    problem = envs.unwrapped.problem if native else None
     # In seqenvs a reward depends only on the action of its own step; later rewards would add noise.
-    gamma = args.gamma
-    if gamma is None:
-        gamma = 0.99 if problem is None else 0.0
+    gamma = args.gamma if args.gamma is not None else 0.0 if problem else 0.99
     features = int(np.prod(envs.single_observation_space.shape))
     agent = Agent(features, int(envs.single_action_space.n), args.hidden, args.delay_line)
     try:

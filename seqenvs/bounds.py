@@ -18,7 +18,7 @@ from seqenvs.scoring import reward_weights
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from seqenvs.problem import EpisodeBatch, Problem
+    from seqenvs.specs import EpisodeBatch
 
 
 @dataclass(frozen=True)
@@ -54,21 +54,13 @@ class Bounds:
         return (mean_return - self.clock) / (self.optimum - self.clock)
 
 
-def known_bounds(problem: Problem) -> Bounds | None:
-    """Return the problem's bounds, or None if it does not define them."""
-    try:
-        return problem.bounds()
-    except NotImplementedError:
-        return None
-
-
 def enumerated_bounds(
-    problem: Problem, batch: EpisodeBatch, probability: ArrayLike | None = None
+    space: spaces.Space[Any], batch: EpisodeBatch, probability: ArrayLike | None = None
 ) -> Bounds:
     """Compute the exact bounds of a problem from a list of all its episodes.
 
     Args:
-        problem: The problem. Only its action space is used.
+        space: The action space of the problem.
         batch: Every episode that the problem can draw, B of them.
         probability: (B,), the probability of each episode. Default: all are equally likely.
 
@@ -84,9 +76,9 @@ def enumerated_bounds(
     symbol = symbol.reshape(-1)  # numpy 2.0 shaped it otherwise
     target = np.atleast_2d(batch.targets[time, column].T).T
     return Bounds(
-        chance=_chance(problem.action_space, target, weight),
-        memoryless=_best(problem.action_space, symbol, target, weight),
-        clock=_best(problem.action_space, symbol + time * (symbol.max() + 1), target, weight),
+        chance=_chance(space, target, weight),
+        memoryless=_best(space, symbol, target, weight),
+        clock=_best(space, symbol + time * (symbol.max() + 1), target, weight),
     )
 
 

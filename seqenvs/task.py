@@ -17,9 +17,9 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from seqenvs.bounds import Bounds, known_bounds
+from seqenvs.bounds import Bounds
 from seqenvs.env import SequenceEnv
-from seqenvs.problem import Problem
+from seqenvs.problem import Problem, known_bounds
 from seqenvs.scoring import judge
 
 MOST_STEPS = 10_000  # of the episode that is played to learn how long episodes are

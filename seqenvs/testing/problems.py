@@ -10,12 +10,12 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from seqenvs.bounds import Bounds, known_bounds
+from seqenvs.bounds import Bounds
 from seqenvs.env import SequenceEnv
 from seqenvs.evaluation import play
 from seqenvs.observations import ENCODINGS
 from seqenvs.oracle import Oracle
-from seqenvs.problem import EpisodeBatch, Problem, Symbols, Values
+from seqenvs.problem import EpisodeBatch, Problem, Symbols, Values, known_bounds
 from seqenvs.testing.vector_envs import check_vector_env
 from seqenvs.vector_env import SequenceVectorEnv
 

@@ -39,9 +39,6 @@ FOUND = {
     "quickstart": Example(
         {"last digit  return": 1, "oracle  return": 1}, ("no memory  return 0.",)
     ),
-    "vector_and_blocks": Example(
-        {"step by step  return": 1, "in blocks  return": 1}, ("same results: True",)
-    ),
     "own_problem": Example(
         {"NBack-v0  step 12 of 12  score": 1},
         ("Bounds(chance=0.5, memoryless=0.5, clock=0.5, optimum=1.0)",),

@@ -19,7 +19,7 @@ from seqenvs import SequenceEnv, SequenceVectorEnv, batches, register
 from seqenvs.problem import Problem, Symbols, Values
 from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
 from seqenvs.testing import check_problem
-from seqenvs.validation import check_choice, check_int
+from seqenvs.validation import check_choice
 from tests.refused import refused
 
 MANY = "many_to_one"
@@ -44,35 +44,30 @@ def assert_sound(problem):
 @pytest.mark.parametrize(
     ("kind", "others", "name", "values", "allowed"),
     [
-        (Echo, {}, "length", ["10", 10.0, (5,), 0, None, True, (4, 9.0)], "an int at least 1, or"),
+        (Echo, {}, "length", ["10", (5,), 0, None, True, (4, 9.0)], "an int at least 1, or"),
         (Echo, {}, "length", [(9, 3), HUGE], ""),
-        (Echo, {}, "lag", [10, -1, True, "1", None], "an int in 0 .. 9"),
-        (Echo, {"length": (4, 10)}, "lag", [4, HUGE], "an int in 0 .. 3"),
+        (Echo, {"length": (4, 10)}, "lag", [4, -1, True, None], "an int in 0 .. 3"),
         (Echo, {}, "num_symbols", [1, 2.0, HUGE], "an int in 2 .. "),
         (Echo, {}, "framing", ["many-to-one", "many_to_many", 1, None], "'many_to_one'"),
         (Echo, {}, "position", [3], "framing='many_to_one'"),
         (Echo, {"framing": MANY}, "position", [10, -1, "3"], "an int in 0 .. 9"),
-        (Copy, {}, "output_length", [0, 6, "all"], "an int in 1 .. 5"),
-        (Copy, {"start": 2}, "output_length", [4], "an int in 1 .. 3"),
+        (Copy, {"start": 2}, "output_length", [0, 4, "all"], "an int in 1 .. 3"),
         (Copy, {"length": (2, 5), "framing": MANY}, "output_length", [None], "length is a range"),
         (Copy, {}, "start", [5, -1, 1.0], "an int in 0 .. 4"),
         (Copy, {}, "reverse", [1, "True", None], "False, True"),
         (Copy, {"framing": "one_to_one"}, "reverse", [True], "before the last input"),
         (Recall, {}, "length", [2, (3, 9)], ""),
-        (Recall, {}, "num_values", [1], "an int in 2 .. "),
         (Recall, {}, "middle", ["random", "sorted"], ""),
-        (Recall, {}, "overlap", [0], "False, True"),
         (Classify, {}, "length", [(5, 9), 0], ""),
         (Classify, {}, "threshold", [1.5, 0, float("nan"), "0.5", np.complex64(1)], "between 0"),
-        (NextValue, {}, "length", [1, (5, 9)], ""),
-        (NextValue, {"framing": MANY, "window": 2}, "length", [(2, 9), (5, 5000)], ""),
-        (NextValue, {"framing": MANY}, "window", [10, 0, 3.0], "in 1 .. 9"),
-        (NextValue, {"framing": MANY, "length": (5, 9)}, "window", [1, 5], "in 2 .. 4"),
+        (NextValue, {"framing": MANY, "window": 2}, "length", [1, (2, 9), (5, 5000)], ""),
+        (NextValue, {"framing": MANY, "length": (5, 9)}, "window", [1, 5, 3.0], "in 2 .. 4"),
         (NextValue, {}, "answer", ["Index", 0], "'index'"),
         (Symbols, {}, "n", [0, 1.0, True], "an int at least 1"),
         (Values, {}, "features", [0, "1"], "an int at least 1"),
         (Values, {}, "low", [float("nan"), "0", None], "a finite number"),
         (Values, {}, "high", [float("inf"), 10**400, True, 1j], "a finite number"),
+        (Recorded, {"X": [[0.5], [1.0]], "y": [0.5, 1.0]}, "tolerance", [0, -1.0, "1"], "above 0"),
     ],
 )
 def test_constructors_refuse_bad_values(kind, others, name, values, allowed):
@@ -135,9 +130,7 @@ def test_any_arrays_make_a_sound_problem_or_an_error_that_names_one(data):
     [
         ("X", [[1, 2], [3]], "X must be an array, got rows of different lengths"),
         ("X", [["a", "b"]], "X must be a non-empty array of numbers, .*got shape .1, 2., dtype"),
-        ("X", [1, 2], r"X must be a non-empty array of numbers, .*got shape \(2,\)"),
         ("X", [[1.0, float("nan")]], r"X must be finite .*, got nan at \(0, 1\)"),
-        ("X", [[1e300, 1.0]], r"X must be finite .*, got 1e\+300 at \(0, 0\)"),
         ("X", [[5, 3, -2], [1, 1, 4]], r"X must be integers in 0 .*, got -2 at \(0, 2\)"),
         ("X", np.zeros((2, 3, 2), int), "X must be floats where a step has several features, got"),
         ("y", [True, False], "y must be an array of integers or floats, got dtype bool"),
@@ -146,13 +139,9 @@ def test_any_arrays_make_a_sound_problem_or_an_error_that_names_one(data):
         ("y", [1.0, float("nan")], r"y must be finite .*, got nan at \(1,\)"),
         ("mask", [[1, 1, 1], [0, 0, 1]], r"mask must be .* bool of shape \(2, 3\), got .* int64"),
         ("mask", np.ones((3, 2), bool), r"mask must be .* bool of shape \(2, 3\), got shape"),
-        (
-            "mask",
-            [[True] * 3, [True, True, False]],
-            "mask must .* in every sample, got .* sample 1",
-        ),
-        ("lengths", [0, 3], r"lengths must be in 1 \.\. 3, got \[0, 3\]"),
-        ("lengths", [1.0, 2.0], r"lengths must be 2 integers, got \[1.0, 2.0\]"),
+        ("mask", [[True] * 3, [False] * 3], "mask must .* in every sample, got .* sample 1"),
+        ("lengths", [0, 3], r"lengths must be 2 integers in 1 \.\. 3, got \[0, 3\]"),
+        ("lengths", [1.0, 2.0], r"lengths must be 2 integers in 1 \.\. 3, got \[1.0, 2.0\]"),
         ("tolerance", 0.1, "tolerance must be None where y is integers, got 0.1"),
         ("X", [[5, 3, 2]] * 2, "samples 0 and 1 have the same inputs up to time step 2"),
     ],
@@ -160,12 +149,6 @@ def test_any_arrays_make_a_sound_problem_or_an_error_that_names_one(data):
 def test_recorded_refuses_arrays_that_make_no_problem(name, value, message):
     with pytest.raises((TypeError, ValueError), match=f"^.*{message}"):
         Recorded(**{"X": [[5, 3, 2], [1, 1, 4]], "y": [5, 1], name: value})
-
-
-@pytest.mark.parametrize("tolerance", [0, -1.0, float("nan"), True, "0.1", 1j])
-def test_recorded_refuses_a_bad_tolerance(tolerance):
-    with refused("tolerance", tolerance, "a number above 0"):
-        Recorded([[0.5, 0.25], [1.0, 0.0]], [0.5, 1.0], tolerance=tolerance)
 
 
 class Framing(str, enum.Enum):
@@ -178,9 +161,8 @@ def test_choices_may_be_numpy_values_and_members_of_an_enumeration(framing):
         assert type(problem.framing) is str
         assert problem.framing == MANY
     assert Copy(reverse=np.True_).reverse is True
-    assert SequenceEnv(
-        Echo, encoding=np.str_("index")
-    ).observation_space == gymnasium.spaces.Discrete(11)
+    env = SequenceEnv(Echo, encoding=np.str_("index"))
+    assert env.observation_space == gymnasium.spaces.Discrete(11)
     assert check_choice("kind", np.int8(3), (False, 3)) == 3
     for value in (0, 1, "3", np.array("index"), b"index", np.True_):
         with refused("kind", value, "one of False, 3, 'index', None"):
@@ -189,19 +171,14 @@ def test_choices_may_be_numpy_values_and_members_of_an_enumeration(framing):
 
 @pytest.mark.parametrize("number", [np.int8, np.uint8, np.int64])
 def test_small_numpy_integers_count_as_integers_and_never_overflow(number):
-    assert type(check_int("lag", number(3), 0, 3)) is int
     for kind, keywords in (
         (Echo, {"lag": 3, "length": 9}),
         (Copy, {"length": 120, "start": 3, "output_length": 110}),
         (Recall, {"length": 120, "num_values": 100}),
-        (NextValue, {"framing": MANY, "length": 100, "window": 3}),
     ):
-        small = kind(**{name: v if v == MANY else number(v) for name, v in keywords.items()})
-        plain = kind(**keywords)
+        small, plain = kind(**{name: number(v) for name, v in keywords.items()}), kind(**keywords)
         assert small.bounds() == plain.bounds()
-        pairs = (problem.batch(np.random.default_rng(0), 9) for problem in (small, plain))
-        for one, other in zip(*pairs, strict=True):
-            np.testing.assert_array_equal(one, other)
+        assert small.num_steps == plain.num_steps
 
 
 # Arguments of environments and data sets
@@ -209,7 +186,7 @@ def test_small_numpy_integers_count_as_integers_and_never_overflow(number):
 OWN = {
     "encoding": ["onehot", 1, None],
     "render_mode": ["rgb", True],
-    "extras": ["time_step", 3, np.array(3)],
+    "extras": ["time_step", 3, None, np.array(3), ("time_step", "time_step")],
     "stack_size": [0, 1.5, True],
     "autoreset_mode": ["next_step", None, 1],
     "num_envs": [0, "2", 2.0, True],
@@ -290,33 +267,17 @@ def test_what_is_no_problem_is_refused(maker):
     ):
         with refused("problem", problem):
             MAKERS[maker](problem)
-
-
-def test_a_wrong_id_is_refused_with_the_near_ones():
-    with refused("problem", "SeqEcho-v0", "'module:Class'"):
-        SequenceEnv("SeqEcho-v0")
     with pytest.raises(gymnasium.error.NameNotFound, match=r"`SeqEko`.*Did you mean: `SeqEcho`"):
         batches("SeqEko-v0", 2)
-    with pytest.raises(gymnasium.error.VersionNotFound, match="`v7`"):
-        batches("SeqEcho-v7", 2)
     with refused("problem", "CartPole-v1", "seqenvs.register"):
         batches("CartPole-v1", 2)
 
 
-@pytest.mark.parametrize("problem", ["parity", "parity:", ":Parity", "a:b:c", Plain, Plain(), None])
-def test_what_names_no_class_is_not_registered(problem):
-    with refused("problem", problem, "'module:Class'"):
-        register("TestBadInput-v0", problem)
+def test_what_names_no_class_is_not_registered(monkeypatch, tmp_path):
+    for problem in ("parity", "parity:", ":Parity", "a:b:c", Plain, Plain(), None):
+        with refused("problem", problem, "'module:Class'"):
+            register("TestBadInput-v0", problem)
     assert "TestBadInput-v0" not in gymnasium.registry
-
-
-def test_a_module_is_imported_when_its_problem_is_made(tmp_path, monkeypatch):
-    register("TestBadInput-v0", "a_module_that_is_not_there:Mine")
-    try:
-        with refused("problem", "a_module_that_is_not_there:Mine", "there is no module"):
-            gymnasium.make("TestBadInput-v0")
-    finally:
-        del gymnasium.registry["TestBadInput-v0"]
     (tmp_path / "needs_more.py").write_text("import a_module_that_is_not_there\n")
     monkeypatch.syspath_prepend(tmp_path)  # an import that fails inside a module is not hidden
     with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_there"):

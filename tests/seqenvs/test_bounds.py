@@ -161,7 +161,8 @@ def test_closed_forms_equal_the_enumeration_of_every_sequence() -> None:
     for problem in SMALL:
         symbols = range(problem.input_spec.n)
         assert_close(
-            problem.bounds(), enumerated_bounds(problem, *sequences(symbols, symbols, problem))
+            problem.bounds(),
+            enumerated_bounds(problem.action_space, *sequences(symbols, symbols, problem)),
         )
 
 
@@ -172,7 +173,7 @@ def test_recall_of_a_random_middle_equals_the_enumeration(length, overlap) -> No
     middle = problem.num_inputs[1] - 1  # so many symbols, and then those of the values
     episodes = sequences(range(middle, middle + 3), np.arange(middle) + overlap, problem)
     problem.check_inputs(episodes[0].inputs[: problem.num_inputs[0], 0])
-    assert_close(problem.bounds(), enumerated_bounds(problem, *episodes))
+    assert_close(problem.bounds(), enumerated_bounds(problem.action_space, *episodes))
 
 
 @pytest.mark.parametrize("problem", [*VARIANTS, Classify(length=4, threshold=0.6)], ids=str)
@@ -194,7 +195,7 @@ def test_bounds_are_near_those_of_a_large_sample(problem: Problem) -> None:
         return  # too many for this sample
     if isinstance(problem, Classify):  # one answer for all values of a bin
         batch = batch._replace(inputs=np.floor(batch.inputs * 50))
-    found = enumerated_bounds(problem, batch)
+    found = enumerated_bounds(problem.action_space, batch)
     for name in ("memoryless", "clock"):  # the best in the sample is a little better in it
         assert -0.01 < getattr(found, name) - getattr(known, name) < 0.025
 
@@ -211,24 +212,6 @@ def test_bounds_of_the_ids_rise_and_two_need_no_memory() -> None:
             assert bounds.memory_score((1 + bounds.clock) / 2) == pytest.approx(0.5)
         else:
             assert math.isnan(bounds.memory_score(0.5))
-
-
-@pytest.mark.parametrize(
-    "problem",
-    [
-        Echo(lag=0),
-        Echo(lag=0, length=(2, 5), framing=MANY),
-        Echo(length=4, position=3, framing=MANY),
-        Copy(framing="one_to_one"),
-        Copy(length=1, framing=MANY),
-        NextValue(),
-        NextValue(answer="index", framing=MANY),
-    ],
-    ids=str,
-)
-def test_problems_whose_answer_is_in_sight_need_no_memory(problem: Problem) -> None:
-    assert problem.bounds().clock == 1
-    assert not problem.bounds().needs_memory
 
 
 masks = st.tuples(st.integers(1, 60), st.integers(1, 8)).flatmap(lambda s: arrays(np.bool_, s))
@@ -269,26 +252,18 @@ def test_bounds_of_a_million_steps_are_at_most_1(kind: str) -> None:
     assert 0 < bounds.chance <= bounds.memoryless <= bounds.clock <= 1
 
 
-@pytest.mark.parametrize(
-    ("probability", "message"),
-    [
+def test_what_are_no_probabilities_is_refused() -> None:
+    problem = Echo(length=3, lag=0)
+    batch = problem.batch(np.random.default_rng(0), 2)
+    for probability, message in (
         ([0.5, 0.4], r"add up to 1, got a sum of 0\.9 and"),
         ([1.5, -0.5], r"numbers from 0 .*, got a sum of 1\.0 and a least of -0\.5"),
         ([np.nan, 1.0], "add up to 1, got a sum of nan"),
         ([1.0], r"the shape \(2,\), got \(1,\)"),
         ([[0.5, 0.5]], r"the shape \(2,\), got \(1, 2\)"),
-    ],
-    ids=str,
-)
-def test_what_are_no_probabilities_is_refused(probability, message) -> None:
-    problem = Echo(length=3)
-    batch = problem.batch(np.random.default_rng(0), 2)
-    with pytest.raises(ValueError, match=f"^probability must .*{message}"):
-        enumerated_bounds(problem, batch, probability)
-
-
-def test_probabilities_may_be_rounded() -> None:
-    problem = Echo(length=3, lag=0)
-    batch = problem.batch(np.random.default_rng(0), 3)
-    bounds = enumerated_bounds(problem, batch, np.full(3, 0.3333333334))
-    assert bounds.memoryless == bounds.clock == 1
+    ):
+        with pytest.raises(ValueError, match=f"^probability must .*{message}"):
+            enumerated_bounds(problem.action_space, batch, probability)
+    assert (
+        enumerated_bounds(problem.action_space, batch, [0.5000000003, 0.5]).clock == 1
+    )  # is rounded

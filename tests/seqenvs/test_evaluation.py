@@ -14,13 +14,8 @@ import pytest
 import seqenvs
 import seqenvs.cli
 from seqenvs import Oracle, evaluate
-from seqenvs.evaluation import (
-    Evaluation,
-    near_bound,
-    play,
-    record_episodes,
-    sample_batches,
-)
+from seqenvs.evaluation import Evaluation, near_bound, play, record_episodes, sample_batches
+from seqenvs.files import import_object
 from seqenvs.registration import IDS
 from seqenvs.task import find_task
 from tests.third_party import Cheat, Constant, Whole
@@ -79,15 +74,10 @@ def test_play_resets_only_to_go_on():
 )
 def test_playing_gives_the_batches_of_the_data_set(id, kwargs):
     task = find_task(id, kwargs)
-    pairs = zip(
-        sample_batches(task, 5, seed=7, play_env=True),
-        sample_batches(task, 5, seed=7),
-        strict=False,
-    )
-    for one, other in islice(pairs, 3):
-        for array, same in zip(one, other, strict=True):
-            assert array.dtype == same.dtype
-            np.testing.assert_array_equal(array, same)
+    played, drawn = (sample_batches(task, 5, seed=7, play_env=play) for play in (True, False))
+    for _ in range(3):
+        for one, other in zip(next(played), next(drawn), strict=True):
+            np.testing.assert_array_equal(one, other, strict=True)
 
 
 def test_a_third_party_environment_gives_batches():
@@ -136,7 +126,6 @@ def test_every_kind_of_observation_is_played(kwargs):
     evaluation = evaluate(oracle_of("SeqEcho-v0", **kwargs), "SeqEcho-v0", episodes=20, **kwargs)
     assert evaluation.mean_return == 1.0
     assert (evaluation.memory_score is None) == ("stack_size" in kwargs)
-    assert all(len(line) <= 80 for line in evaluation.report().splitlines())
 
 
 def test_an_evaluation_is_of_the_episodes_that_were_asked_for():
@@ -167,20 +156,21 @@ def test_a_third_party_environment_is_measured_by_its_answers():
 
 
 @pytest.mark.parametrize(
-    ("package", "name", "policy", "id", "kwargs"),
+    ("algorithm", "policy", "id", "kwargs"),
     [
-        ("stable_baselines3", "PPO", "MlpPolicy", "SeqEcho-v0", {"lag": 2}),
-        ("sb3_contrib", "RecurrentPPO", "MlpLstmPolicy", "SeqEcho-v0", VARIABLE),
-        ("sb3_contrib", "RecurrentPPO", "MlpLstmPolicy", "SeqCopy-v0", {"framing": "many_to_one"}),
-        ("sb3_contrib", "QRDQN", "MlpPolicy", "SeqEcho-v0", {"encoding": "index"}),
+        ("stable_baselines3:PPO", "MlpPolicy", "SeqEcho-v0", {"lag": 2}),
+        ("sb3_contrib:RecurrentPPO", "MlpLstmPolicy", "SeqEcho-v0", VARIABLE),
+        ("sb3_contrib:RecurrentPPO", "MlpLstmPolicy", "SeqCopy-v0", {"framing": "many_to_one"}),
+        ("sb3_contrib:QRDQN", "MlpPolicy", "SeqEcho-v0", {"encoding": "index"}),
     ],
 )
 def test_models_of_stable_baselines3_are_taken_as_they_are(
-    package, name, policy, id, kwargs, tmp_path, capsys
+    algorithm, policy, id, kwargs, tmp_path, capsys
 ):
-    algorithm = getattr(pytest.importorskip(package), name)
-    options = {"buffer_size": 100} if name == "QRDQN" else {}
-    model = algorithm(policy, gymnasium.make(id, **kwargs), seed=0, device="cpu", **options)
+    pytest.importorskip("sb3_contrib")
+    options = {"buffer_size": 100} if "QRDQN" in algorithm else {}
+    env = gymnasium.make(id, **kwargs)
+    model = import_object(algorithm)(policy, env, seed=0, device="cpu", **options)
     found = evaluate(model, id, episodes=100, **kwargs)
     assert 0 <= found.mean_return < 0.9
     path = tmp_path / "model.zip"
@@ -211,11 +201,9 @@ def test_observations_are_normalized_as_in_training():
     ("agent", "id", "given", "error", "message"),
     [
         (Constant, "SeqEcho-v0", {}, TypeError, r"agent must be an object that has predict\(\)"),
-        (object(), "SeqEcho-v0", {}, TypeError, r"agent must be an object that has predict\(\)"),
         (Constant(), "SeqEcho-v0", {"episodes": 0}, ValueError, "episodes must be an int at least"),
         (Constant(), "SeqEcho-v0", {"seed": -1}, ValueError, "seed must be an int at least 0"),
         (Constant(), "SeqEcho-v0", {"lagg": 1}, TypeError, "did you mean 'lag'"),
-        (Constant(), "SeqEko-v0", {}, gymnasium.error.NameNotFound, "SeqEko"),
         (Constant(), "CartPole-v1", {}, TypeError, "reports 'target' and 'due'"),
     ],
 )
@@ -235,11 +223,9 @@ def test_a_report_fits_a_terminal_and_names_the_bound_that_was_reached():
     found = evaluate(Constant(), "SeqEchoHard-v0", num_symbols=10, episodes=500)
     report = found.report()
     assert all(len(line) <= 80 for line in report.splitlines()) and "500 episodes" in report
-    assert f"mean return   {found.mean_return:.4f}, standard error" in report
     assert ", which is the memoryless bound" in report
     assert near_bound(seqenvs.Bounds(0.1, 0.2, 0.3), 0.299, 0.001) == ", which is the clock bound"
     assert near_bound(seqenvs.Bounds(0.1, 0.2, 0.3), 0.25, 0.001) == ""
-    assert Evaluation(**json.loads(found.to_json())) == found
 
 
 # record_episodes

@@ -56,21 +56,9 @@ TUTORIAL = [
 
 
 @pytest.mark.parametrize(("problem", "shown", "right"), TUTORIAL, ids=str)
-def test_tutorial_through_answer(problem: Problem, shown: list, right: list) -> None:
-    blanks = [problem.input_spec.blank] * problem.delay(len(shown))
-    inputs = np.array([*shown, *blanks])[:, None]
-    targets, mask = problem.answer(inputs, np.array([len(inputs)]))
-    assert targets[mask].ravel().tolist() == np.ravel(right).tolist()
-
-
-@pytest.mark.parametrize(("problem", "shown", "right"), TUTORIAL, ids=str)
-@pytest.mark.parametrize("with_blanks", [False, True])
-def test_tutorial_through_an_episode(
-    problem: Problem, shown: list, right: list, with_blanks: bool
-) -> None:
+def test_examples_of_the_tutorial(problem: Problem, shown: list, right: list) -> None:
     env = SequenceEnv(problem)
-    blanks = [problem.input_spec.blank] * (problem.delay(len(shown)) if with_blanks else 0)
-    observation, _ = env.reset(seed=0, options={"inputs": [*shown, *blanks]})
+    observation, _ = env.reset(seed=0, options={"inputs": shown})
     seen, answered, total, terminated = [], [], 0.0, False
     while not terminated:
         seen.append(env.encode.decode(observation).item())
@@ -86,11 +74,6 @@ def test_tutorial_through_an_episode(
     assert np.allclose(np.ravel(answered), np.ravel(right), atol=1e-6)
     assert total == 1
     assert info["is_success"]
-
-
-def test_the_first_problem_shows_the_tutorials_sequence() -> None:
-    batch = NextValue(length=10).batch(np.random.default_rng(0), 1)
-    assert batch.inputs[:, 0].tolist() == np.float32([i / 10 for i in range(9)]).tolist()
 
 
 @pytest.mark.parametrize("id", IDS)

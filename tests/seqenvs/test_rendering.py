@@ -7,7 +7,6 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
-from gymnasium.wrappers import HumanRendering, RecordVideo
 from PIL import ImageDraw
 
 from seqenvs.problem import Values
@@ -278,18 +277,6 @@ def test_every_part_of_an_answer_has_its_number(drawn_text, length):
     assert {str(k + 500) for k in range(length)} <= set(drawn_text)
 
 
-@pytest.mark.parametrize("id", IDS)
-def test_score_is_the_return(id):
-    env = gymnasium.make(id, render_mode="ansi")
-    env.action_space.seed(0)
-    env.reset(seed=0)
-    total, terminated = 0.0, False
-    while not terminated:
-        _, reward, terminated, *_ = env.step(env.action_space.sample())
-        total += reward
-    assert f"score {total:.2f}\n" in env.render()
-
-
 def test_an_unknown_mode_and_a_missing_pillow_are_named(monkeypatch):
     with pytest.raises(ValueError, match="mode must be one of 'ansi', 'rgb_array', got 'human'"):
         render(episode(Echo()), "human")
@@ -316,27 +303,3 @@ def test_vector_pictures_are_those_of_the_single_environment(id, mode):
         assert isinstance(pictures, tuple)
         assert len(pictures) == 3
         assert np.array_equal(pictures[0], env.render())
-
-
-def test_human_rendering(monkeypatch):
-    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    env = HumanRendering(gymnasium.make("SeqRecall-v0", render_mode="rgb_array"))
-    env.reset(seed=0)
-    env.step(0)
-    assert env.render() is None
-    assert env.screen_size[0] >= 640
-    env.close()
-
-
-def test_record_video(tmp_path):
-    env = gymnasium.make("SeqRecall-v0", render_mode="rgb_array")
-    folder = str(tmp_path / "videos")
-    env = RecordVideo(env, folder, episode_trigger=lambda _: True, disable_logger=True)
-    for _ in range(2):
-        env.reset(seed=0)
-        while not env.step(0)[2]:
-            pass
-    env.close()
-    videos = sorted(tmp_path.glob("videos/*.mp4"))
-    assert len(videos) == 2
-    assert all(video.stat().st_size > 1000 for video in videos)

@@ -8,8 +8,6 @@ import pytest
 
 from seqenvs import Bounds
 from seqenvs.evaluation import sample_batches
-from seqenvs.problem import Problem
-from seqenvs.problems import Echo
 from seqenvs.task import find_task
 from tests.third_party import ACTIONS, OBSERVATIONS
 
@@ -44,22 +42,7 @@ def test_bounds_are_given_only_where_they_hold(kwargs, reason):
         assert f"the bounds do not hold: {reason}" in task.no_memory_score
 
 
-def test_a_memory_score_needs_bounds_and_memory():
-    class Unbounded(Echo):
-        bounds = Problem.bounds
-
-    gymnasium.register(
-        "Unbounded-v0",
-        entry_point="seqenvs:SequenceEnv",
-        vector_entry_point="seqenvs:SequenceVectorEnv",
-        kwargs={"problem": Unbounded},
-    )
-    try:
-        task = find_task("Unbounded-v0", {})
-    finally:
-        del gymnasium.registry["Unbounded-v0"]
-    assert (task.bounds, task.memory_score(1.0)) == (None, None)
-    assert task.no_memory_score == "the bounds of this problem are not known"
+def test_a_memory_score_needs_memory():
     task = find_task("SeqNext-v0", {})
     assert task.bounds is not None and task.memory_score(1.0) is None
     assert task.no_memory_score == "this problem needs no memory"
