@@ -98,16 +98,10 @@ def wait_for_task(process, node):
         time.sleep(0.02)
 
 
-def test_a_third_party_agent_is_sent_to_the_nodes(cluster, tmp_path):
+def test_ray_is_started_here_and_a_third_party_agent_is_sent(tmp_path):
     folder = tmp_path / "ray"
-    process = begin_on_ray(folder, small("own_agent:Agent"), "--address", cluster.address)
-    output, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, output + errors
-    assert [result["job"]["agent"] for result in written(folder)] == ["own_agent:Agent"]
-
-
-def test_ray_is_started_here(tmp_path):
-    process = begin_on_ray(tmp_path / "ray", small(TABLE, seeds=[0, 1, 2]))
+    process = begin_on_ray(folder, small("own_agent:Agent", seeds=[0, 1, 2]))
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, output + errors
     assert output.count("return 0.") == 3
+    assert {result["job"]["agent"] for result in written(folder)} == {"own_agent:Agent"}
