@@ -183,14 +183,10 @@ def _accuracy(accuracies: pd.Series[Any], most: int) -> dict[str, Any]:
     """Return the mean accuracy over seeds for each time step, or for columns of several."""
     longest = max(map(len, accuracies))
     width = max(1, -(-longest // most))
-    table = np.full((len(accuracies), -(-longest // width) * width), np.nan)
-    for row, values in zip(table, accuracies, strict=True):
-        row[: len(values)] = values
-    columns = table.reshape(len(table), -1, width)
-    count = np.isfinite(columns).sum(axis=(0, 2))
-    values = np.full(len(count), np.nan)  # where no answer is due
-    np.divide(np.nansum(columns, axis=(0, 2)), count, out=values, where=count > 0)
-    return {"width": width, "length": longest, "values": values.round(3)}
+    steps = pd.DataFrame([each.tolist() for each in accuracies]).stack()
+    values = steps.groupby(steps.index.get_level_values(1) // width).mean()  # skips NaN: not due
+    values = values.reindex(range(-(-longest // width)))
+    return {"width": width, "length": longest, "values": values.to_numpy(float).round(3)}
 
 
 def _tables(shown: list[TextTable], section: str) -> str:
