@@ -87,23 +87,3 @@ def test_gates_are_initialised(cell, critic):
         assert bool((rnn.bias_ih_l0[8:16] + rnn.bias_hh_l0[8:16] == 3).all())
     optimized = {id(p) for group in model.policy.optimizer.param_groups for p in group["params"]}
     assert optimized == {id(p) for p in model.policy.parameters()}
-
-
-def test_a_gru_forgets_where_an_episode_begins():
-    space = spaces.Box(-1, 1, (5,))
-    policy = SequencePolicy(
-        space, spaces.Discrete(4), lambda _: 1e-3, cell="gru", lstm_hidden_size=8
-    )
-    torch.manual_seed(0)
-    obs, begins = torch.randn(3 * 6, 5), torch.zeros(3, 6)
-    begins[1, 4] = begins[2, 0] = 1
-    actions, states = torch.randint(4, (18,)), random_states(3)
-    whole = policy.evaluate_actions(obs, actions, states, begins.flatten())
-    stepped = []
-    for step in range(6):
-        part = [x.reshape(3, 6, *x.shape[1:])[:, step] for x in (obs, actions)]
-        values, log_probs, entropy = policy.evaluate_actions(*part, states, begins[:, step])
-        stepped.append((values, log_probs, entropy))
-        states = policy(part[0], states, begins[:, step])[3]
-    for mine, its in zip(whole, zip(*stepped, strict=True), strict=True):
-        assert_close(mine, torch.stack(its, dim=1).flatten(0, 1))

@@ -69,13 +69,14 @@ def count_steps(monkeypatch):
 
 
 @every_problem
-@pytest.mark.parametrize("critic", ["shared", "separate"])
-def test_a_block_gives_what_single_steps_give(problem, critic, count_steps):
+@pytest.mark.parametrize(("critic", "cell"), [("shared", "lstm"), ("separate", "gru")])
+def test_a_block_gives_what_single_steps_give(problem, critic, cell, count_steps):
     models, envs = [], []
     for kind in (Recorded, Stepping):
         env = make_env(PROBLEMS[problem])
         # 11 steps: the episodes of the aligned problem, of 5 steps, are cut.
-        model = make_model(env, kind, CRITICS[critic], n_steps=11, gamma=0.9)
+        policy = {**CRITICS[critic], "cell": cell}
+        model = make_model(env, kind, policy, n_steps=11, gamma=0.9)
         model.learn(3 * 11 * 4)
         models.append(model)
         envs.append(env)
