@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from statistics import mean, stdev
@@ -19,14 +19,13 @@ import numpy as np
 from agents.config import Settings, make_options
 from agents.experiments import RESULTS, SEEDS, find_or_run, made_with_lines
 from agents.presets import preset_settings
-from agents.suites import agent_spec
+from agents.suites import job_of
 from seqenvs import Bounds, batches
 from seqenvs.arguments import UsageError
 from seqenvs.benchmark.execution import EPISODES
 from seqenvs.benchmark.executors import Executor
 from seqenvs.benchmark.jobs import Job, environment_name
 from seqenvs.benchmark.results import SOLVED_RETURN, SOLVED_SCORE, JobResult, is_solved
-from seqenvs.benchmark.suites import Suite
 from seqenvs.bounds import irwin_hall_cdf
 from seqenvs.files import write_atomically, write_text
 from seqenvs.registration import find_problem
@@ -71,12 +70,16 @@ class Claim:
         if self.agent == CLOCK:
             return []
         agent = "lstm" if self.agent == MEMORIZED else self.agent
-        spec = agent_spec(preset_settings(self.id, self.kwargs, agent, **self.given))
+        jobs = [
+            job_of(preset_settings(self.id, self.kwargs, agent, seed=seed, **self.given))
+            for seed in SEEDS
+        ]
         if self.agent == MEMORIZED:
-            spec = {"agent": "agents.claims:OneSequence", "options": spec["options"]}
-            del spec["options"]["target"]
-        row = {"id": self.id, "kwargs": self.kwargs, "agents": [spec]}
-        return Suite(seeds=list(SEEDS), steps=UPDATES * UPDATE_STEPS, matrix=[row]).jobs()
+            made, steps = "agents.claims:OneSequence", UPDATES * UPDATE_STEPS
+            for job in jobs:
+                del job.options["target"]
+            jobs = [replace(job, agent=made, steps=steps) for job in jobs]
+        return jobs
 
 
 def _read_claims() -> Iterator[Claim]:
