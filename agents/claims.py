@@ -38,27 +38,16 @@ UPDATES, UPDATE_STEPS = 1000, 10  # on the one sequence, which has 10 time steps
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A row of the table.
+    """A row of the table."""
 
-    Attributes:
-        tutorial: Title of the tutorial and its address, as a Markdown link.
-        section: The section of our page.
-        text: What is claimed.
-        id: Id of the environment.
-        kwargs: Its parameters.
-        agent: A name from `agents.config.AGENTS`, `MEMORIZED` or `CLOCK`.
-        expected: The result that confirms the claim, a key of `CHECKS`.
-        given: ``options``, ``target`` and ``steps`` that replace those of the preset.
-    """
-
-    tutorial: str = ""
-    section: str = ""
-    text: str = ""
+    tutorial: str = ""  # its title and address, as a Markdown link
+    section: str = ""  # of our page
+    text: str = ""  # what is claimed
     id: str
     kwargs: dict[str, Any] = field(default_factory=dict)
-    agent: str
-    expected: str
-    given: dict[str, Any] = field(default_factory=dict)
+    agent: str  # a name from `agents.config.AGENTS`, `MEMORIZED` or `CLOCK`
+    expected: str  # the result that confirms the claim, a key of `CHECKS`
+    given: dict[str, Any] = field(default_factory=dict)  # replaces what the preset has
 
     @property
     def environment(self) -> str:
@@ -99,21 +88,15 @@ CLAIMS = list(_read_claims())
 class Row:
     """What was measured for a claim.
 
-    Attributes:
-        number: The number of the row.
-        claim: The claim.
-        bounds: The bounds of the environment.
-        returns: The mean return of each seed; one exact number where nothing was trained.
-        error: The standard error of a seed's mean return, averaged over the seeds. All seeds are
-            evaluated on the same episodes, so that the error of their mean is not smaller.
-        results: The results of the jobs.
+    All seeds are evaluated on the same episodes. The error of their mean is therefore not smaller
+    than that of one seed.
     """
 
-    number: int
+    number: int  # of the row
     claim: Claim
     bounds: Bounds
-    returns: Sequence[float]
-    error: float = 0.0
+    returns: Sequence[float]  # of each seed; one exact number where nothing was trained
+    error: float = 0.0  # standard error of a seed's mean return, averaged over the seeds
     results: Sequence[JobResult] = ()
 
     @property
