@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from statistics import mean, stdev
@@ -19,7 +19,7 @@ import numpy as np
 from agents.config import Settings, make_options
 from agents.experiments import RESULTS, SEEDS, find_or_run, made_with_lines
 from agents.presets import preset_settings
-from agents.suites import agent_spec
+from agents.suites import job_of
 from seqenvs import Bounds, batches
 from seqenvs.arguments import UsageError
 from seqenvs.benchmark.execution import EPISODES
@@ -32,7 +32,6 @@ from seqenvs.benchmark.results import (
     environment_name,
     is_solved,
 )
-from seqenvs.benchmark.suites import Suite
 from seqenvs.bounds import irwin_hall_cdf
 from seqenvs.files import write_atomically, write_text
 from seqenvs.registration import find_problem
@@ -45,27 +44,16 @@ UPDATES, UPDATE_STEPS = 1000, 10  # on the one sequence, which has 10 time steps
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A row of the table.
+    """A row of the table."""
 
-    Attributes:
-        tutorial: Title of the tutorial and its address, as a Markdown link.
-        section: The section of our page.
-        text: What is claimed.
-        id: Id of the environment.
-        kwargs: Its parameters.
-        agent: A name from `agents.config.AGENTS`, `MEMORIZED` or `CLOCK`.
-        expected: The result that confirms the claim, a key of `CHECKS`.
-        given: ``options``, ``target`` and ``steps`` that replace those of the preset.
-    """
-
-    tutorial: str = ""
-    section: str = ""
-    text: str = ""
+    tutorial: str = ""  # its title and address, as a Markdown link
+    section: str = ""  # of our page
+    text: str = ""  # what is claimed
     id: str
     kwargs: dict[str, Any] = field(default_factory=dict)
-    agent: str
-    expected: str
-    given: dict[str, Any] = field(default_factory=dict)
+    agent: str  # a name from `agents.config.AGENTS`, `MEMORIZED` or `CLOCK`
+    expected: str  # the result that confirms the claim, a key of `CHECKS`
+    given: dict[str, Any] = field(default_factory=dict)  # replaces what the preset has
 
     @property
     def environment(self) -> str:
@@ -77,12 +65,16 @@ class Claim:
         if self.agent == CLOCK:
             return []
         agent = "lstm" if self.agent == MEMORIZED else self.agent
-        spec = agent_spec(preset_settings(self.id, self.kwargs, agent, **self.given))
+        jobs = [
+            job_of(preset_settings(self.id, self.kwargs, agent, seed=seed, **self.given))
+            for seed in SEEDS
+        ]
         if self.agent == MEMORIZED:
-            spec = {"agent": "agents.claims:OneSequence", "options": spec["options"]}
-            del spec["options"]["target"]
-        row = {"id": self.id, "kwargs": self.kwargs, "agents": [spec]}
-        return Suite(seeds=list(SEEDS), steps=UPDATES * UPDATE_STEPS, matrix=[row]).jobs()
+            made, steps = "agents.claims:OneSequence", UPDATES * UPDATE_STEPS
+            for job in jobs:
+                del job.options["target"]
+            jobs = [replace(job, agent=made, steps=steps) for job in jobs]
+        return jobs
 
 
 def _read_claims() -> Iterator[Claim]:
@@ -102,21 +94,15 @@ CLAIMS = list(_read_claims())
 class Row:
     """What was measured for a claim.
 
-    Attributes:
-        number: The number of the row.
-        claim: The claim.
-        bounds: The bounds of the environment.
-        returns: The mean return of each seed; one exact number where nothing was trained.
-        error: The standard error of a seed's mean return, averaged over the seeds. All seeds are
-            evaluated on the same episodes, so that the error of their mean is not smaller.
-        results: The results of the jobs.
+    All seeds are evaluated on the same episodes. The error of their mean is therefore not smaller
+    than that of one seed.
     """
 
-    number: int
+    number: int  # of the row
     claim: Claim
     bounds: Bounds
-    returns: Sequence[float]
-    error: float = 0.0
+    returns: Sequence[float]  # of each seed; one exact number where nothing was trained
+    error: float = 0.0  # standard error of a seed's mean return, averaged over the seeds
     results: Sequence[JobResult] = ()
 
     @property

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from seqenvs.files import versions
 from seqenvs.validation import check_choice, check_int, check_number
 
 RECURRENT_PPO = "recurrent_ppo"
@@ -232,28 +231,11 @@ class Settings:
         except TypeError as error:
             raise ValueError(f"kwargs must be JSON-able, got {self.kwargs!r}: {error}") from error
 
-    def to_json(self) -> str:
-        """Return the settings and the versions of the packages as JSON."""
-        return json.dumps({**asdict(self), "versions": versions()}, indent=2) + "\n"
-
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Settings:
         """Make settings from what ``dataclasses.asdict`` gave.
 
         Raises:
-            TypeError, ValueError: Something is missing, unknown or out of range.
+            KeyError, TypeError, ValueError: Something is missing, unknown or out of range.
         """
         return cls(**{**values, "options": make_options(values["agent"], values["options"])})
-
-    @classmethod
-    def from_json(cls, text: str) -> Settings:
-        """Read settings that `to_json` wrote.
-
-        Raises:
-            ValueError, TypeError: The text is something else.
-        """
-        values = json.loads(text)
-        if not isinstance(values, dict) or not {"versions", "agent", "options"} <= set(values):
-            raise ValueError("these are not the settings of a run")
-        del values["versions"]
-        return cls.from_dict(values)

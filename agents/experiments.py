@@ -15,12 +15,11 @@ from statistics import fmean, median
 
 from agents.config import Settings
 from agents.presets import PRESETS, preset_settings
-from agents.suites import NAMES, agent_spec, job_of
+from agents.suites import NAMES, job_of
 from seqenvs.benchmark.execution import EPISODES
 from seqenvs.benchmark.executors import EngineError, Executor, in_processes
 from seqenvs.benchmark.results import Job, JobResult, environment_name, read_table, write_table
 from seqenvs.benchmark.runner import run_jobs
-from seqenvs.benchmark.suites import Suite
 from seqenvs.files import write_text
 
 SEEDS = (0, 1, 2)
@@ -28,26 +27,25 @@ RESULTS = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).parent.parent / "docs" / "presets.md"
 
 
-def presets_suite(only: str = "") -> Suite:
-    """Return the presets as a suite.
+def preset_jobs(only: str = "") -> list[Job]:
+    """Return a job for each preset and seed.
 
     Args:
         only: Take those whose name, such as ``"SeqEcho-v0 lag=4 lstm"``, contains this text.
     """
-    matrix = [
-        {"id": preset.id, "kwargs": preset.kwargs, "agents": [agent_spec(settings)]}
+    return [
+        job_of(preset_settings(preset.id, preset.kwargs, preset.agent, seed=seed))
         for preset in PRESETS
         if only in f"{environment_name(preset.id, preset.kwargs)} {preset.agent}"
-        for settings in [preset_settings(preset.id, preset.kwargs, preset.agent)]
+        for seed in SEEDS
     ]
-    return Suite(seeds=list(SEEDS), steps=1, matrix=matrix)
 
 
 def run_presets(only: str, jobs: int, folder: Path) -> bool:
     """Run the presets that have no result yet; write the page if ``only`` is empty.
 
     Args:
-        only: See `presets_suite`.
+        only: See `preset_jobs`.
         jobs: How many jobs run at a time.
         folder: Where jobs write their checkpoints and results until all are finished.
 
@@ -58,7 +56,7 @@ def run_presets(only: str, jobs: int, folder: Path) -> bool:
         EngineError: A job failed.
         KeyboardInterrupt: Ctrl-C. The same call continues.
     """
-    results = find_or_run(presets_suite(only).jobs(), jobs, folder)
+    results = find_or_run(preset_jobs(only), jobs, folder)
     if not only:
         write_text(PAGE, page(results))
     solved = sum(result.solved for result in results)

@@ -50,7 +50,6 @@ class _Step(nn.Module):
         self.space = space
 
     def initial_state(self, size: int) -> tuple[Tensor, ...]:
-        """Return the state before the first step of ``size`` episodes."""
         raise NotImplementedError
 
     def scores(self, observation: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, Any]:

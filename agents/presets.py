@@ -22,24 +22,14 @@ from seqenvs.registration import full_id
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A row of the table of presets.
-
-    Attributes:
-        id: Id of the environment.
-        agent: A name from `agents.config.AGENTS`.
-        kwargs: Parameters that the preset was tested with. It is used for all parameters that
-            include these.
-        options: Options of the agent that differ from the defaults.
-        target: Stop when the mean return of the last 1,000 episodes reaches this.
-        steps: Stop after this many time steps.
-    """
+    """A row of the table of presets. It is used for all parameters that include its ``kwargs``."""
 
     id: str
-    agent: str
+    agent: str  # a name from `agents.config.AGENTS`
     kwargs: dict[str, Any] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
-    target: float = 0.99
-    steps: int = 30_000_000
+    options: dict[str, Any] = field(default_factory=dict)  # that differ from the defaults
+    target: float = 0.99  # stop when the mean return of the last 1,000 episodes reaches this
+    steps: int = 30_000_000  # stop after this many
 
 
 DEFAULT_STEPS = 3_000_000  # where there is no preset

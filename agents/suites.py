@@ -66,19 +66,16 @@ def class_path(agent: str) -> str:
     return f"agents:{CLASS_NAMES[agent]}"
 
 
-def agent_spec(settings: Settings) -> dict[str, Any]:
-    """Return the agent of settings as a suite has it, with all its options and its steps."""
-    return {
-        "agent": class_path(settings.agent),
-        "options": _options(asdict(settings.options), settings.target),
-        "steps": settings.steps,
-    }
-
-
 def job_of(settings: Settings) -> Job:
     """Return the job that trains and evaluates an agent with these settings."""
-    spec = agent_spec(settings)
-    return Job(id=settings.id, kwargs=settings.kwargs, seed=settings.seed, **spec)
+    return Job(
+        id=settings.id,
+        kwargs=settings.kwargs,
+        agent=class_path(settings.agent),
+        options=_options(asdict(settings.options), settings.target),
+        seed=settings.seed,
+        steps=settings.steps,
+    )
 
 
 def _options(options: dict[str, Any], target: float) -> dict[str, Any]:

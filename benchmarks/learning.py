@@ -29,7 +29,6 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from functools import partial
 from itertools import product
 from statistics import median_high, median_low
 from typing import Any, NamedTuple
@@ -145,11 +144,10 @@ class Run(NamedTuple):
     reached: float  # mean return at the end
 
 
-def measure(agent: ReferenceAgent, limit: float, show: Callable[[str], object]) -> Run:
+def measure(agent: ReferenceAgent, limit: float) -> Run:
     """Learn until the target or the limit."""
     while agent.seconds < limit:
         agent.update()
-        show(f"{agent.mean_return:.2f} after {agent.seconds:.0f} s")
         if agent.reached_target:
             return Run(agent.seconds, agent.steps, agent.mean_return)
     return Run(math.inf, math.inf, agent.mean_return)
@@ -207,10 +205,6 @@ def run_table(
         bar.write(text.rstrip(), file=sys.stdout)
         sys.stdout.flush()
 
-    def show(what: str, how: str) -> None:
-        bar.set_postfix_str(f"{what}: {how}", refresh=False)
-        bar.update(0)
-
     if not rows:
         return
     both = len(makes) > 1
@@ -221,8 +215,8 @@ def run_table(
         cells = {candidate: Cell(limit) for candidate in makes}
         try:
             for seed, (candidate, make) in product(range(seeds), makes.items()):
-                what = f"{name}, {candidate}, seed {seed}"
-                run = measure(make(name, row, seed), limit, partial(show, what))
+                bar.set_postfix_str(f"{name}, {candidate}, seed {seed}")
+                run = measure(make(name, row, seed), limit)
                 cells[candidate].runs.append(run)
                 bar.update()
         finally:
@@ -256,11 +250,10 @@ def _run(args: argparse.Namespace) -> None:
         f"{made_of},\n{machine()}, 1 thread; median of {args.seeds} seeds"
     )
     total = args.seeds * (len(compared) * len(CANDIDATES) + len(long) * len(OURS))
-    interval = 1 if sys.stderr.isatty() else 30
-    with tqdm(total=total, unit="run", mininterval=interval, miniters=0, leave=False) as bar:
+    with tqdm(total=total, unit="run", leave=False) as bar:
         for make in CANDIDATES.values():  # warm up
             name, row = "classify 10", COMPARED["classify 10"]
-            measure(make(name, row, 0), min(0.5, args.limit), lambda _: None)
+            measure(make(name, row, 0), min(0.5, args.limit))
         run_table("", compared, CANDIDATES, args.limit, args.seeds, bar)
         title = "recurrent_ppo on longer problems (stock was not run on these)"
         run_table(title, long, OURS, args.long_limit, args.seeds, bar)

@@ -14,10 +14,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -38,23 +37,14 @@ RUNS, MACHINES = 1000, 100
 Work = Callable[[], int]  # does some work and returns the number of time steps
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line of the table: some work, and what grows.
-
-    Attributes:
-        title: The work.
-        grows: The quantity that grows.
-        values: Its values.
-        make: Makes the work for a value.
-        per: The unit of the cost: `CALL` or `STEP`.
-    """
+class Line(NamedTuple):
+    """A line of the table: some work, and what grows."""
 
     title: str
-    grows: str
-    values: tuple[int, ...]
-    make: Callable[[int], Work]
-    per: str
+    grows: str  # the quantity that grows
+    values: tuple[int, ...]  # of this quantity
+    make: Callable[[int], Work]  # makes the work for a value
+    per: str  # the unit of the cost: `CALL` or `STEP`
 
 
 def step(num_envs: int = 1024, **kwargs: Any) -> Work:

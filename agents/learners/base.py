@@ -24,21 +24,15 @@ from seqenvs.task import Task, find_task
 class Row(NamedTuple):
     """A point of the learning curve. Means are over the episodes that ended since the last point.
 
-    Attributes:
-        steps: Time steps so far, summed over all episodes.
-        seconds: Processor time spent learning so far.
-        episodes: Number of episodes that have ended so far.
-        mean_return: Mean return with the exploring policy, a little below what `evaluate` finds.
-        success_rate: Fraction of the episodes in which every answer was right.
-        memory_score: Memory score of the mean return; None where the problem needs no memory.
+    ``mean_return`` is that of the exploring policy, a little below what `evaluate` finds.
     """
 
-    steps: int
-    seconds: float
-    episodes: int
+    steps: int  # so far, summed over all episodes
+    seconds: float  # of processor time spent learning so far
+    episodes: int  # that have ended so far
     mean_return: float
-    success_rate: float
-    memory_score: float | None
+    success_rate: float  # fraction of the episodes in which every answer was right
+    memory_score: float | None  # of the mean return; None where the problem needs no memory
 
 
 class ReferenceAgent(ABC):

@@ -209,6 +209,7 @@ SUPERVISED: dict[str, type[SupervisedAgent]] = {
         (SupervisedAgent,),
         {
             "__doc__": network.__doc__,
+            "__module__": "agents",
             "name": name,
             "sees_future": network.sees_future,
             "remembers": network.remembers,

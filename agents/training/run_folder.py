@@ -11,13 +11,15 @@ Importing this module does not import torch.
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agents.config import OtherModelError, Settings
-from seqenvs.files import write_atomically, write_text
+from seqenvs.files import versions, write_atomically, write_json
 
 if TYPE_CHECKING:
     from agents.learners import ReferenceAgent
@@ -53,8 +55,8 @@ def create(folder: Path, settings: Settings) -> None:
 
 
 def write_settings(folder: Path, settings: Settings) -> None:
-    """Write the settings of a run."""
-    write_text(folder / SETTINGS, settings.to_json())
+    """Write the settings of a run and the versions of the packages."""
+    write_json(folder / SETTINGS, {**asdict(settings), "versions": versions()})
 
 
 def read_settings(folder: Path) -> Settings:
@@ -63,7 +65,13 @@ def read_settings(folder: Path) -> Settings:
     Raises:
         RunFolderError: The file is missing or damaged.
     """
-    return _read(folder / SETTINGS, lambda path: Settings.from_json(path.read_text("utf-8")))
+
+    def load(path: Path) -> Settings:
+        values = json.loads(path.read_text("utf-8"))
+        del values["versions"]
+        return Settings.from_dict(values)
+
+    return _read(folder / SETTINGS, load)
 
 
 def read_agent(folder: Path) -> ReferenceAgent:

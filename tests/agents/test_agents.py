@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import subprocess
 import sys
 from itertools import islice
@@ -63,6 +64,7 @@ def test_the_names_of_agents_and_networks_agree():
         assert made.learns_from == ("rewards" if name == PPO else "answers")
         assert made.sees_future == (name == "bilstm")
         assert made.remembers == (name != "mlp")
+        assert pickle.loads(pickle.dumps(made)) is made
         assert inspect.isgeneratorfunction(made.learn)
     with pytest.raises(AttributeError, match="LSTN"):
         _ = agents.LSTN

@@ -112,7 +112,7 @@ def nothing_runs(run, jobs, work):
 
 
 def test_the_shipped_results_are_those_of_the_presets_and_claims():
-    jobs = experiments.presets_suite().jobs()
+    jobs = experiments.preset_jobs()
     results = experiments.find_or_run(jobs, 1, Path(), execute=nothing_runs)
     assert experiments.page(results) == (DOCS / "presets.md").read_text(encoding="utf-8")
     assert all(result.solved for result in results)

@@ -37,14 +37,14 @@ def agent_of(agent, id="SeqEcho-v0", kwargs=None, **options):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("id", "kwargs", "agent", "options"), EXPORTED)
-def test_scores_and_actions_are_those_of_the_agent(id, kwargs, agent, options, tmp_path):
-    agent = agent_of(agent, id, kwargs, **options)
+@pytest.mark.parametrize(("id", "kwargs", "name", "options"), EXPORTED)
+def test_scores_and_actions_are_those_of_the_agent(id, kwargs, name, options, tmp_path):
+    agent = agent_of(name, id, kwargs, **options)
     path = tmp_path / "model.onnx"
     export(agent, path)
     assert largest_difference(agent, path) < 1e-5
     exported = OnnxAgent(path)
-    assert exported.trained_on == {"id": id, "kwargs": kwargs, "agent": agent}
+    assert exported.trained_on == {"id": id, "kwargs": kwargs, "agent": name}
     found, expected = (evaluate(each, id, episodes=40, **kwargs) for each in (exported, agent))
     assert found.mean_return == pytest.approx(expected.mean_return, abs=1e-4)
     action = exported.predict(np.stack([agent.task.observation_space.sample()] * 2))[0]
