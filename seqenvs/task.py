@@ -158,8 +158,9 @@ def _play_through(env: gymnasium.Env[Any, Any], id: str) -> int:
     """Play an episode with random actions, check what it reports, and return its length."""
     env.reset(seed=0)
     env.action_space.seed(0)
+    space = env.action_space
     for steps in range(1, MOST_STEPS + 1):
-        _, _, terminated, truncated, info = env.step(env.action_space.sample())
+        _, _, terminated, truncated, info = env.step(space.sample())
         try:
             target = answer_of(info)
         except KeyError as error:
@@ -168,7 +169,6 @@ def _play_through(env: gymnasium.Env[Any, Any], id: str) -> int:
                 f"reports 'target' and 'due' in the info of each step, got {id!r}, which reports "
                 f"{', '.join(map(repr, sorted(info))) or 'nothing'}"
             ) from error
-        space = env.action_space
         if target is not None and np.asarray(target, space.dtype) not in space:
             raise TypeError(f"id {id!r} must report a 'target' in {space}, got {target!r}")
         if terminated or truncated:
