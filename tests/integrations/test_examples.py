@@ -53,7 +53,7 @@ FOUND = {
         {"Keras LSTM plays SeqEcho-v0: return": 0.95}, needs="keras"
     ),
 }
-LONG = {"recurrent_ppo_single_file": 325}  # has a progress bar, too
+LONG = {"recurrent_ppo_single_file": 320}  # has a progress bar, too
 RUN = [pytest.param(n, marks=pytest.mark.full) if e.needs else n for n, e in FOUND.items()]
 
 
