@@ -313,12 +313,8 @@ def _plain_inputs(seen: Any, task: Task, env: Any) -> list[Any]:
 
 def plain(value: Any) -> Any:
     """Turn numbers into JSON values: rounded, one number without its list, None for NaN."""
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
-    if isinstance(value, np.generic):
-        value = value.item()
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.item() if value.size == 1 else value.tolist()
     if isinstance(value, list):
         return [plain(each) for each in value]
     if isinstance(value, float):

@@ -69,9 +69,8 @@ class SequenceVecEnv(VecEnv):
     It returns the same values as ``DummyVecEnv`` over N `seqenvs.SequenceEnv` with the same
     episodes. Rewards are float32, (N,). Each info has ``target``, ``due`` and
     ``TimeLimit.truncated`` (always False), and at the end of an episode also
-    ``terminal_observation`` and ``is_success``.
-
-    All sub-environments share one generator. ``seed`` therefore uses only the first seed.
+    ``terminal_observation`` and ``is_success``. All sub-environments share one generator, seeded
+    with the first seed.
 
     Args:
         env: A `seqenvs.SequenceVectorEnv` with ``autoreset_mode="SameStep"``.

@@ -15,7 +15,7 @@ from PIL import Image
 
 import seqenvs_command
 from seqenvs.arguments import UsageError, assignments
-from seqenvs.cli import ALGORITHMS, main
+from seqenvs.cli import main
 from seqenvs.problem import Problem
 from seqenvs.problems import Echo
 from seqenvs.registration import IDS, register
@@ -255,28 +255,6 @@ def test_evaluate_takes_a_class_or_an_object_of_the_working_folder(tmp_path, mon
         main(["evaluate", "zero:Wrong", "--id", "SeqEcho-v0"])
 
 
-def zip_file(path, module, **data):
-    with zipfile.ZipFile(path / "model.zip", "w") as archive:
-        archive.writestr("data", json.dumps({"policy_class": {"__module__": module}, **data}))
-    return ["evaluate", str(path / "model.zip"), "--id", "SeqEcho-v0"]
-
-
-@pytest.mark.parametrize(
-    ("name", "module", "data"),
-    [
-        ("ppo", "stable_baselines3.common.policies", {"clip_range": 0}),
-        ("trpo", "stable_baselines3.common.policies", {"cg_max_steps": 9}),
-        ("dqn", "stable_baselines3.dqn.policies", {}),
-        ("recurrent_ppo", "sb3_contrib.common.recurrent.policies", {"clip_range": 0}),
-    ],
-)
-def test_the_algorithm_is_found_in_the_zip_file(tmp_path, monkeypatch, name, module, data, capsys):
-    loaded = []
-    monkeypatch.setattr("seqenvs.files.import_object", lambda path, _: loaded.append(path))
-    assert main([*zip_file(tmp_path, module, **data), "--trust"]) == 2
-    assert loaded == [ALGORITHMS[name]] and f"loaded with {name}: " in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -290,7 +268,10 @@ def test_the_algorithm_is_found_in_the_zip_file(tmp_path, monkeypatch, name, mod
 def test_a_zip_file_that_is_not_loaded(tmp_path, capsys, flags, message):
     if flags[-1:] == ["ppo"]:
         pytest.importorskip("stable_baselines3")
-    assert main([*zip_file(tmp_path, "mine"), *flags]) == 2
+    path = tmp_path / "model.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("data", json.dumps({"policy_class": {"__module__": "mine"}}))
+    assert main(["evaluate", str(path), "--id", "SeqEcho-v0", *flags]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
 

@@ -159,6 +159,9 @@ def test_a_third_party_environment_is_measured_by_its_answers():
     ("algorithm", "policy", "id", "kwargs"),
     [
         ("stable_baselines3:PPO", "MlpPolicy", "SeqEcho-v0", {"lag": 2}),
+        ("stable_baselines3:A2C", "MlpPolicy", "SeqEcho-v0", {"lag": 2}),
+        ("stable_baselines3:DQN", "MlpPolicy", "SeqEcho-v0", {"lag": 2}),
+        ("sb3_contrib:TRPO", "MlpPolicy", "SeqEcho-v0", {"lag": 2}),
         ("sb3_contrib:RecurrentPPO", "MlpLstmPolicy", "SeqEcho-v0", VARIABLE),
         ("sb3_contrib:RecurrentPPO", "MlpLstmPolicy", "SeqCopy-v0", {"framing": "many_to_one"}),
         ("sb3_contrib:QRDQN", "MlpPolicy", "SeqEcho-v0", {"encoding": "index"}),
@@ -168,7 +171,7 @@ def test_models_of_stable_baselines3_are_taken_as_they_are(
     algorithm, policy, id, kwargs, tmp_path, capsys
 ):
     pytest.importorskip("sb3_contrib")
-    options = {"buffer_size": 100} if "QRDQN" in algorithm else {}
+    options = {"buffer_size": 100} if "DQN" in algorithm else {}
     env = gymnasium.make(id, **kwargs)
     model = import_object(algorithm)(policy, env, seed=0, device="cpu", **options)
     found = evaluate(model, id, episodes=100, **kwargs)
