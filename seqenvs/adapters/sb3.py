@@ -5,7 +5,6 @@ Needs stable-baselines3: ``pip install 'seqenvs[sb3]'``.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import gymnasium
@@ -130,12 +129,8 @@ class SequenceVecEnv(VecEnv):
         self.env.close()
 
     def get_images(self) -> list[Any]:
-        """Return one frame per sub-environment."""
+        """Return one frame per sub-environment; Nones without ``render_mode="rgb_array"``."""
         if self.render_mode != "rgb_array":
-            warnings.warn(
-                f"get_images() needs render_mode='rgb_array', got {self.render_mode!r}",
-                stacklevel=2,
-            )
             return [None] * self.num_envs
         return list(self.env.render() or ())
 
@@ -170,8 +165,8 @@ class SequenceVecEnv(VecEnv):
             )
         method, chosen = getattr(self.env, method_name), self._get_indices(indices)
         if method_name == "render":
-            frames = method()
-            return [None if frames is None else frames[i] for i in chosen]
+            frames = self.get_images()
+            return [frames[i] for i in chosen]
         return [method(*args, **kwargs) for _ in chosen]
 
     def env_is_wrapped(
