@@ -36,7 +36,7 @@ FOUND = {
     ),
     "own_problem": Example(
         {"NBack-v0  step 12 of 12  score": 1},
-        ("Bounds(chance=0.5, memoryless=0.5, clock=0.5, optimum=1.0)",),
+        ("return is 1; chance 0.500, memoryless 0.500, clock 0.500",),
     ),
     "recorded_digits": Example(
         {"LSTM on new digits  accuracy": 0.8},
