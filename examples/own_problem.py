@@ -7,10 +7,11 @@ Two functions define it: ``draw`` returns the inputs, and ``answer`` returns the
 
 from dataclasses import dataclass
 
-import gymnasium
 import numpy as np
+from gymnasium.spaces import Discrete
 
 import seqenvs
+from seqenvs.cli import main as run_command_line
 from seqenvs.testing import check_problem
 from seqenvs.validation import check_int
 
@@ -26,7 +27,7 @@ class NBack(seqenvs.Problem):
         check_int("n", self.n, 1)
         check_int("length", self.length, self.n + 1)
         self.num_inputs = self.length, self.length
-        self.input_spec, self.action_space = seqenvs.Symbols(4), gymnasium.spaces.Discrete(2)
+        self.input_spec, self.action_space = seqenvs.Symbols(4), Discrete(2)
 
     def draw(self, rng, num_inputs):
         inputs = rng.integers(4, size=(self.length, len(num_inputs)))
@@ -47,13 +48,7 @@ class NBack(seqenvs.Problem):
 def main():
     check_problem(NBack())  # causal, deterministic, solvable, same in all environments
     seqenvs.register("NBack-v0", f"{__name__}:NBack")
-    env = gymnasium.make("NBack-v0", n=3, render_mode="ansi")
-    oracle, (observation, _) = seqenvs.Oracle.of(env), env.reset(seed=0)
-    state, terminated = None, False
-    while not terminated:
-        action, state = oracle.predict(observation, state)
-        observation, _, terminated, _, _ = env.step(action)
-    print(env.render(), env.unwrapped.problem.bounds(), sep="\n\n")
+    run_command_line(["show", "NBack-v0", "--set", "n=3", "--seed", "0"])
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from torch.distributions import Categorical
 from tqdm import tqdm
 
 import seqenvs
-from seqenvs.arguments import UsageError, assignments
+from seqenvs.arguments import assignments
 from seqenvs.problem import known_bounds
 
 # Each environment plays as many episodes: the first 1,000 to end would be shorter than average.
@@ -66,17 +66,13 @@ def parse_arguments():
 
 def make_envs(id, num_envs, parameters):
     """Make a vector environment; exit if the rest of this file cannot play it."""
-    try:
-        envs = gymnasium.make_vec(id, num_envs, **parameters)
-    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
-        raise SystemExit(f"{id}: {error}") from error
+    envs = gymnasium.make_vec(id, num_envs, **parameters)
     spaces = (envs.single_action_space, Discrete), (envs.single_observation_space, Box)
     for space, kind in spaces:
         if not isinstance(space, kind):
             raise SystemExit(f"{id} has the space {space}, and this file needs a {kind.__name__}")
-    mode = envs.metadata.get("autoreset_mode")
-    if mode != AutoresetMode.NEXT_STEP:
-        raise SystemExit(f"{id} has autoreset mode {mode}, and this file needs NEXT_STEP")
+    if envs.metadata.get("autoreset_mode") != AutoresetMode.NEXT_STEP:
+        raise SystemExit(f"{id} has another autoreset mode than NEXT_STEP, which this file needs")
     return envs
 
 
@@ -93,15 +89,15 @@ class Agent(nn.Module):
             for bias in (self.lstm.bias_ih_l0, self.lstm.bias_hh_l0):
                 bias.zero_()
             enter, forget, _, leave = self.lstm.bias_ih_l0.chunk(4)
-            # A forget gate that is open at first lets the gradient flow back over many steps.
-            # Jozefowicz, Zaremba and Sutskever, "An Empirical Exploration of Recurrent Network
-            # Architectures" (2015), abstract.
+            # A forget gate that is open at first lets the gradient flow back over many steps:
+            # Jozefowicz et al., "An Empirical Exploration of Recurrent Network Architectures"
+            # (2015).
             forget.fill_(1)
             if delay_line:
                 # A shift register: the cell keeps little, and the output goes back through an
-                # orthogonal matrix, which loses little. So before learning, the state already
-                # contains the inputs of the last steps. Henaff, Szlam and LeCun, "Recurrent
-                # Orthogonal Networks and Long-Memory Tasks" (2016), solve copying in this way.
+                # orthogonal matrix, which loses little. So the state contains the last inputs
+                # before learning. Henaff et al., "Recurrent Orthogonal Networks and Long-Memory
+                # Tasks" (2016), solve copying in this way.
                 forget.fill_(-2)
                 enter.fill_(2)
                 leave.fill_(2)
@@ -120,8 +116,7 @@ class Agent(nn.Module):
         """Process (T, N, F) observations; the state is set to 0 where ``starts`` (T, N) is True.
 
         The state can be changed only between two calls of the LSTM. So one call reads up to the
-        next step at which an episode starts in any environment. If all episodes have the same
-        length this is a whole episode.
+        next step at which an episode starts in any environment.
         """
         some = (starts[1:].any(dim=1).nonzero().flatten() + 1).tolist()
         outputs = []
@@ -240,11 +235,10 @@ def train(agent, envs, gamma, args):
         for update in range(num_updates):
             # Linear decrease to 0: PPO, appendix A, for Atari.
             optimizer.param_groups[0]["lr"] = args.learning_rate * (1 - update / num_updates)
-            # Each update computes whole sequences from the first state of the rollout, so only
-            # that state is from older weights (stale states: Kapturowski et al., "Recurrent
-            # Experience Replay in Distributed Reinforcement Learning" (2019), section 3). So a
-            # minibatch is a set of environments with all their steps. The gradient ends at the
-            # first row. The default, 55 steps, is 5 whole episodes of 10 steps and a reset.
+            # A minibatch is a set of environments with all their steps: whole sequences from the
+            # first state of the rollout, so that only that state is from older weights (stale
+            # states: Kapturowski et al., "Recurrent Experience Replay in Distributed Reinforcement
+            # Learning" (2019), section 3). 55 steps are 5 episodes of 10 steps and a reset.
             state = player.state
             rollout, last_value = collect(player, args.num_steps)
             for reward, ended in zip(rollout.reward, rollout.ended, strict=True):
@@ -254,9 +248,8 @@ def train(agent, envs, gamma, args):
                 discounted = reward + gamma * discounted
                 seen.append(discounted)
                 discounted = discounted * ~ended
-            # Rewards are divided by the standard deviation of discounted returns, as in Engstrom et
-            # al. (2020), section 3, so that values have the scale that clipping and learning rate
-            # need. Without this CartPole-v1 reached 457 instead of 500, with the default options.
+            # Divided by the standard deviation of discounted returns, as in Engstrom et al. (2020),
+            # section 3, values have the scale that clipping and learning rate need.
             seen = seen[-STD_STEPS:]
             rollout = rollout._replace(reward=rollout.reward / (torch.stack(seen).std() + 1e-8))
             advantages = estimate_advantages(rollout, last_value, gamma, args.gae_lambda)
@@ -297,10 +290,7 @@ def main():
     args = parse_arguments()
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
-    try:
-        parameters = assignments("--set", args.set)
-    except UsageError as error:
-        raise SystemExit(error) from error
+    parameters = assignments("--set", args.set)
     envs = make_envs(args.id, args.num_envs, parameters)
     native = isinstance(envs.unwrapped, seqenvs.SequenceVectorEnv)
     problem = envs.unwrapped.problem if native else None

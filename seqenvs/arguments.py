@@ -34,12 +34,10 @@ def run_command(parser: argparse.ArgumentParser, argv: list[str] | None, install
     """Parse the arguments, run the command that they name, and turn failures into an exit code.
 
     Args:
-        parser: Each of its commands has the default ``run``, a function that takes the parsed
-            arguments and returns an exit code, or None for 0. Without a command, the help is
-            printed.
+        parser: Each command has the default ``run``, which takes the parsed arguments and returns
+            an exit code, or None for 0. Without a command, the help is printed.
         argv: The arguments; those of the process if None.
-        install: How to install what a command needs, such as ``"pip install 'seqenvs[render]'"``,
-            for the message that names a missing package.
+        install: How to install a missing package, such as ``"pip install 'seqenvs[render]'"``.
 
     Returns:
         0 if all went well; 1 if something failed or the output cannot be written; 2 for wrong

@@ -164,13 +164,11 @@ def evaluate(
     if isinstance(agent, type) or not callable(getattr(agent, method, None)):
         raise TypeError(f"agent must be an object that has {method}(), got {agent!r}")
     task = find_task(id, kwargs)
-    answers = (
-        _whole_episodes(agent, task, episodes, seed)
-        if sees_future
-        else _steps(agent, task, episodes, seed, deterministic, progress)
-    )
-    columns = zip(*answers, strict=True)
-    episode, time, score, right = (np.concatenate(column) for column in columns)
+    if sees_future:
+        answers = _whole_episodes(agent, task, episodes, seed)
+    else:
+        answers = _steps(agent, task, episodes, seed, deterministic, progress)
+    episode, time, score, right = map(np.concatenate, zip(*answers, strict=True))
     due = np.maximum(np.bincount(episode, minlength=episodes), 1)
     returns = np.bincount(episode, score, episodes) / due
     failed = np.bincount(episode[~right], minlength=episodes) > 0
@@ -187,9 +185,7 @@ def evaluate(
         success_rate=float(np.mean(~failed)),
         bounds=None if task.bounds is None else asdict(task.bounds),
         memory_score=task.memory_score(mean_return),
-        accuracy=[
-            None if n == 0 else float(sum_ / n) for sum_, n in zip(total, count, strict=True)
-        ],
+        accuracy=[float(t / n) if n else None for t, n in zip(total, count, strict=True)],
         sees_future=sees_future,
         no_memory_score=task.no_memory_score,
     )
@@ -289,6 +285,7 @@ def record_episodes(agent: Any, id: str, kwargs: dict[str, Any]) -> list[Episode
             (answers,) = agent.answer(seen[None])
         scores, _ = task.judge(answers, targets)
         due = [bool(step.due[k]) for step in mine]
+        rounded = [plain(float(score)) for score in scores]
         recorded.append(
             Episode(
                 inputs=_plain_inputs(seen, task, env),
@@ -296,10 +293,7 @@ def record_episodes(agent: Any, id: str, kwargs: dict[str, Any]) -> list[Episode
                 due=due,
                 answers=[plain(each) for each in answers],
                 confidence=[plain(each) for each in confidence],
-                scores=[
-                    plain(float(score)) if counts else None
-                    for score, counts in zip(scores, due, strict=True)
-                ],
+                scores=[score if d else None for score, d in zip(rounded, due, strict=True)],
             )
         )
     env.close()
@@ -319,12 +313,8 @@ def _plain_inputs(seen: Any, task: Task, env: Any) -> list[Any]:
 
 def plain(value: Any) -> Any:
     """Turn numbers into JSON values: rounded, one number without its list, None for NaN."""
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
-    if isinstance(value, np.generic):
-        value = value.item()
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.item() if value.size == 1 else value.tolist()
     if isinstance(value, list):
         return [plain(each) for each in value]
     if isinstance(value, float):

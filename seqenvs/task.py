@@ -39,7 +39,7 @@ class Task:
         num_steps: The largest number of time steps of an episode; None if it is not known.
         usual_steps: The length of one episode that was played; for a problem, the largest.
         bounds: The best returns without memory, given what the agent observes; None if not known.
-        no_bounds: Why the bounds are not known; empty if they are.
+        no_memory_score: Why there is no memory score; empty if there is one.
     """
 
     id: str
@@ -51,18 +51,11 @@ class Task:
     num_steps: int | None
     usual_steps: int
     bounds: Bounds | None
-    no_bounds: str
-
-    @property
-    def no_memory_score(self) -> str:
-        """Why there is no memory score; empty if there is one."""
-        if self.bounds is not None and not self.bounds.needs_memory:
-            return "this problem needs no memory"
-        return self.no_bounds
+    no_memory_score: str
 
     def memory_score(self, mean_return: float) -> float | None:
         """Return the memory score; None if the task needs no memory or has no known bounds."""
-        if self.bounds is None or not self.bounds.needs_memory:
+        if self.bounds is None or self.no_memory_score:
             return None
         return self.bounds.memory_score(mean_return)
 
@@ -107,21 +100,21 @@ def find_task(id: str, kwargs: dict[str, Any]) -> Task:
     inner, spec = env.unwrapped, env.spec
     assert spec is not None, "gymnasium.make sets it"
     problem, blank, bounds, num_steps = None, None, None, spec.max_episode_steps
-    no_bounds = "the bounds of this environment are not known"
+    no_memory_score = "the bounds of this environment are not known"
     with closing(env):
         if isinstance(inner, SequenceEnv) and spec.vector_entry_point is not None:
             problem, blank = inner.problem, inner.encode.blank
-            bounds, no_bounds = _bounds(problem, spec.kwargs)
+            bounds, no_memory_score = _bounds(problem, spec.kwargs)
             num_steps = usual_steps = problem.num_steps[1]
         else:
             usual_steps = _play_through(env, id)
     observed, answered = env.observation_space, env.action_space
-    known = problem, blank, num_steps, usual_steps, bounds, no_bounds
+    known = problem, blank, num_steps, usual_steps, bounds, no_memory_score
     return Task(id, kwargs, observed, answered, *known)
 
 
 def _bounds(problem: Problem, kwargs: dict[str, Any]) -> tuple[Bounds | None, str]:
-    """The bounds that hold for what the agent observes; or None, and the reason."""
+    """The bounds that hold for what the agent observes, or None; why there is no memory score."""
     bounds = known_bounds(problem)
     if bounds is None:
         return None, "the bounds of this problem are not known"
@@ -139,7 +132,7 @@ def _bounds(problem: Problem, kwargs: dict[str, Any]) -> tuple[Bounds | None, st
             return None, f"the bounds do not hold: {reason}"
     if "time_step" in extras:  # the best policy without memory is then the one with a clock
         bounds = replace(bounds, memoryless=bounds.clock)
-    return bounds, ""
+    return bounds, "" if bounds.needs_memory else "this problem needs no memory"
 
 
 def answer_of(info: dict[str, Any]) -> Any:
@@ -158,8 +151,9 @@ def _play_through(env: gymnasium.Env[Any, Any], id: str) -> int:
     """Play an episode with random actions, check what it reports, and return its length."""
     env.reset(seed=0)
     env.action_space.seed(0)
+    space = env.action_space
     for steps in range(1, MOST_STEPS + 1):
-        _, _, terminated, truncated, info = env.step(env.action_space.sample())
+        _, _, terminated, truncated, info = env.step(space.sample())
         try:
             target = answer_of(info)
         except KeyError as error:
@@ -168,7 +162,6 @@ def _play_through(env: gymnasium.Env[Any, Any], id: str) -> int:
                 f"reports 'target' and 'due' in the info of each step, got {id!r}, which reports "
                 f"{', '.join(map(repr, sorted(info))) or 'nothing'}"
             ) from error
-        space = env.action_space
         if target is not None and np.asarray(target, space.dtype) not in space:
             raise TypeError(f"id {id!r} must report a 'target' in {space}, got {target!r}")
         if terminated or truncated:

@@ -99,10 +99,7 @@ def _check_picture(path: Path) -> None:
 
 
 class _User:
-    """The user as an agent: sees one input at a time, and types the answers.
-
-    On a terminal, the lines of a time step are hidden when it is over.
-    """
+    """The user as an agent: sees one input at a time, and types the answers."""
 
     def __init__(self, env: SequenceEnv, episodes: int) -> None:
         self._env, self._episodes = env, episodes

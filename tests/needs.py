@@ -10,12 +10,7 @@ import pytest
 
 
 def needs(extra: str, *modules: str) -> Callable[..., pytest.Module | None]:
-    """Make a folder's hook that collects its modules; assign it in the folder's conftest.py.
-
-    Args:
-        extra: The extra of seqenvs that installs the modules.
-        *modules: What the tests below this folder import.
-    """
+    """Make a folder's hook that skips its tests if a module of this extra is missing."""
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     reason = f"needs {', '.join(missing)}: pip install 'seqenvs[{extra}]'"
 

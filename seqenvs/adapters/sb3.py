@@ -5,7 +5,6 @@ Needs stable-baselines3: ``pip install 'seqenvs[sb3]'``.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import gymnasium
@@ -69,9 +68,8 @@ class SequenceVecEnv(VecEnv):
     It returns the same values as ``DummyVecEnv`` over N `seqenvs.SequenceEnv` with the same
     episodes. Rewards are float32, (N,). Each info has ``target``, ``due`` and
     ``TimeLimit.truncated`` (always False), and at the end of an episode also
-    ``terminal_observation`` and ``is_success``.
-
-    All sub-environments share one generator. ``seed`` therefore uses only the first seed.
+    ``terminal_observation`` and ``is_success``. All sub-environments share one generator, seeded
+    with the first seed.
 
     Args:
         env: A `seqenvs.SequenceVectorEnv` with ``autoreset_mode="SameStep"``.
@@ -131,12 +129,8 @@ class SequenceVecEnv(VecEnv):
         self.env.close()
 
     def get_images(self) -> list[Any]:
-        """Return one frame per sub-environment."""
+        """Return one frame per sub-environment; Nones without ``render_mode="rgb_array"``."""
         if self.render_mode != "rgb_array":
-            warnings.warn(
-                f"get_images() needs render_mode='rgb_array', got {self.render_mode!r}",
-                stacklevel=2,
-            )
             return [None] * self.num_envs
         return list(self.env.render() or ())
 
@@ -171,8 +165,8 @@ class SequenceVecEnv(VecEnv):
             )
         method, chosen = getattr(self.env, method_name), self._get_indices(indices)
         if method_name == "render":
-            frames = method()
-            return [None if frames is None else frames[i] for i in chosen]
+            frames = self.get_images()
+            return [frames[i] for i in chosen]
         return [method(*args, **kwargs) for _ in chosen]
 
     def env_is_wrapped(

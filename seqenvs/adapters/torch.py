@@ -62,14 +62,11 @@ class SequenceDataset(IterableDataset[tuple[torch.Tensor, ...]]):
         return self.num_batches
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
-        worker = get_worker_info()
-        first, stride = 0, 1
-        seed: int | np.random.Generator = self.seed
-        if worker is not None:
-            first, stride = worker.id, worker.num_workers
-            seed = np.random.default_rng([self.seed, worker.id])
-        source = self._batches(seed)
-        for _ in range(first, self.num_batches, stride):
+        source, mine = self._batches(self.seed), range(self.num_batches)
+        if worker := get_worker_info():
+            source = self._batches(np.random.default_rng([self.seed, worker.id]))
+            mine = mine[worker.id :: worker.num_workers]
+        for _ in mine:
             yield tuple(torch.from_numpy(array) for array in next(source))
 
     def _batches(self, seed: int | np.random.Generator) -> Iterator[Any]:

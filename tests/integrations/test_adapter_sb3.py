@@ -217,8 +217,7 @@ def test_pickles_in_the_middle_of_an_episode():
 
 
 def test_images_are_one_for_each_environment():
-    with pytest.warns(UserWarning, match="render_mode='rgb_array'"):
-        assert make_sb3_env(ID, 2).get_images() == [None, None]
+    assert make_sb3_env(ID, 2).get_images() == [None, None]
     venv = make_sb3_env(ID, 4, seed=0, render_mode="rgb_array")
     venv.reset()
     images = venv.get_images()

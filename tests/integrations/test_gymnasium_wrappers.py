@@ -129,11 +129,9 @@ def play_beside(name: str, env: Any, plain: Any, masked: bool) -> None:
         for key in {"target", "due"} & {*wanted} if isinstance(info, dict) else ():
             assert np.array_equal(np.asarray(info[key]), wanted[key])
         if np.any(ended) and (masked or np.ndim(ended) == 0):
-            mask = {"options": {"reset_mask": ended}} if masked else {}
-            plain.reset(**mask)
-            if masked and name in TENSORS:
-                mask = {"options": {"reset_mask": torch.as_tensor(ended)}}
-            env.reset(**mask)
+            mask = torch.as_tensor(ended) if name in TENSORS else ended
+            plain.reset(options={"reset_mask": ended} if masked else None)
+            env.reset(options={"reset_mask": mask} if masked else None)
     env.close()
     assert name != "RecordVideo" or Path("videos/rl-video-episode-1.mp4").stat().st_size
 

@@ -159,6 +159,9 @@ def test_a_third_party_environment_is_measured_by_its_answers():
     ("algorithm", "policy", "id", "kwargs"),
     [
         ("stable_baselines3:PPO", "MlpPolicy", "SeqEcho-v0", {"lag": 2}),
+        ("stable_baselines3:A2C", "MlpPolicy", "SeqEcho-v0", {"lag": 2}),
+        ("stable_baselines3:DQN", "MlpPolicy", "SeqEcho-v0", {"lag": 2}),
+        ("sb3_contrib:TRPO", "MlpPolicy", "SeqEcho-v0", {"lag": 2}),
         ("sb3_contrib:RecurrentPPO", "MlpLstmPolicy", "SeqEcho-v0", VARIABLE),
         ("sb3_contrib:RecurrentPPO", "MlpLstmPolicy", "SeqCopy-v0", {"framing": "many_to_one"}),
         ("sb3_contrib:QRDQN", "MlpPolicy", "SeqEcho-v0", {"encoding": "index"}),
@@ -168,7 +171,7 @@ def test_models_of_stable_baselines3_are_taken_as_they_are(
     algorithm, policy, id, kwargs, tmp_path, capsys
 ):
     pytest.importorskip("sb3_contrib")
-    options = {"buffer_size": 100} if "QRDQN" in algorithm else {}
+    options = {"buffer_size": 100} if "DQN" in algorithm else {}
     env = gymnasium.make(id, **kwargs)
     model = import_object(algorithm)(policy, env, seed=0, device="cpu", **options)
     found = evaluate(model, id, episodes=100, **kwargs)
@@ -254,9 +257,10 @@ def test_recorded_episodes_are_the_same_for_all_agents():
     agents = Cheat(), Constant(), Whole()
     for a, b, c in zip(*(record_episodes(agent, "Cued-v0", {}) for agent in agents), strict=True):
         assert a.inputs == b.inputs == c.inputs and a.targets == b.targets == c.targets
-        assert a.due == [*[False] * (len(a.due) - 1), True] and a.scores[-1] == c.scores[-1] == 1.0
-        assert a.scores[:-1] == [None] * (len(a.due) - 1) and a.answers[-1] == a.targets[-1]
+        assert a.due == [*[False] * (len(a.due) - 1), True] and a.answers[-1] == a.targets[-1]
+        assert a.scores == c.scores == [None] * (len(a.due) - 1) + [1.0]
         assert sum(a.inputs[0]) == 1 and len(a.inputs[0]) == 6
+        assert b.confidence == [None] * len(b.due)
     picture = record_episodes(Constant(), "Cued-v0", {"sight": "picture"})
     assert picture[0].inputs[0] == "3 x 2 x 7 numbers"
 
@@ -275,4 +279,3 @@ def test_the_confidence_of_an_agent_is_recorded():
         assert episode.confidence == [round(0.1 * (k + 1), 6)] * 10
     for episode in record_episodes(ConfidentWhole(), "SeqEcho-v0", {}):
         assert episode.confidence == [0.333333] * 10
-    assert record_episodes(Constant(), "SeqEcho-v0", {})[0].confidence == [None] * 10

@@ -32,10 +32,9 @@ def test_an_environment_of_seqenvs_is_known_by_its_problem():
     ],
 )
 def test_bounds_are_given_only_where_they_hold(kwargs, reason):
-    plain, task = find_task("SeqClassify-v0", {}), find_task("SeqClassify-v0", kwargs)
+    plain, task = find_task("SeqClassify-v0", {}).bounds, find_task("SeqClassify-v0", kwargs)
     if not reason:  # the present observation then tells what a clock tells
-        clock = plain.bounds.clock
-        assert task.bounds == Bounds(plain.bounds.chance, clock, clock) != plain.bounds
+        assert task.bounds == Bounds(plain.chance, plain.clock, plain.clock) != plain
         assert task.memory_score(1.0) == 1.0
     else:
         assert task.bounds is None and task.memory_score(1.0) is None
