@@ -8,41 +8,17 @@ The classes are imported when they are first used, so that ``import agents`` nee
     print(seqenvs.evaluate(agent, "SeqEcho-v0").report())
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agents.config import CLASS_NAMES
 
-if TYPE_CHECKING:
-    from agents.reference import (
-        GRU,
-        LRU,
-        LSTM,
-        MLP,
-        RNN,
-        BiLSTM,
-        EncoderDecoder,
-        RecurrentPPO,
-        Transformer,
-        WindowMLP,
-    )
-
-__all__ = [
-    "GRU",
-    "LRU",
-    "LSTM",
-    "MLP",
-    "RNN",
-    "BiLSTM",
-    "EncoderDecoder",
-    "RecurrentPPO",
-    "Transformer",
-    "WindowMLP",
-]
+__all__ = list(CLASS_NAMES.values())
 
 
 def __getattr__(name: str) -> Any:
-    if name in CLASS_NAMES.values():
-        from agents import reference
+    for agent, class_name in CLASS_NAMES.items():
+        if class_name == name:
+            from agents.learners import AGENTS
 
-        return getattr(reference, name)
+            return AGENTS[agent]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

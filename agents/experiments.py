@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 from agents.config import Settings
 from agents.presets import PRESETS, preset_settings
@@ -111,10 +111,13 @@ def proven(settings: Settings) -> list[JobResult]:
     return [known[key] for key in keys if key in known]
 
 
-def made_with(result: JobResult) -> str:
-    """Name the versions and the machine of a result."""
-    versions = (f"{name} {text}" for name, text in result.versions.items() if name != "platform")
-    return f"{', '.join(versions)}; {result.machine}"
+def made_with_lines(results: Iterable[JobResult]) -> list[str]:
+    """Return a paragraph for each combination of versions and machine of the results."""
+    notes = set()
+    for result in results:
+        found = (f"{name} {text}" for name, text in result.versions.items() if name != "platform")
+        notes.add(f"{', '.join(found)}; {result.machine}.")
+    return [line for note in sorted(notes) for line in (note, "")]
 
 
 def _without_details(result: JobResult) -> JobResult:
@@ -128,41 +131,36 @@ def _order(result: JobResult) -> tuple[str, str, str, int, str]:
     return job.id, json.dumps(job.kwargs), job.agent, job.seed, job.key
 
 
+INTRODUCTION = """\
+# Presets
+
+The settings that `python -m agents train ID --agent NAME` uses, and what they reached:
+medians over seeds of time steps and of seconds of processor time, and the mean return
+over {episodes:,} fresh episodes of each seed. *Solved* is a memory score of at least
+0.9 or, where no memory is needed, a return of at least 0.99. Every run is a line of
+`agents/results.json`.
+
+Written by `python -m agents prove`, with two runs at a time, one thread each.
+"""
+
+
 def page(results: Sequence[JobResult]) -> str:
     """Return the table of the presets, in Markdown."""
-    lines = [
-        "# Presets",
-        "",
-        "The settings that `python -m agents train ID --agent NAME` uses, and what they reached:",
-        "medians over seeds of time steps and of seconds of processor time, and the mean return",
-        f"over {EPISODES:,} fresh episodes of each seed. *Solved* is a memory score of at least",
-        "0.9 or, where no memory is needed, a return of at least 0.99. Every run is a line of",
-        "`agents/results.json`.",
-        "",
-        "Written by `python -m agents prove`, with two runs at a time, one thread each.",
-        "",
-    ]
-    for made in sorted({made_with(result) for result in results}):
-        lines += [made + ".", ""]
+    lines = [INTRODUCTION.format(episodes=EPISODES), *made_with_lines(results)]
     lines += [
         "| environment | agent | steps | seconds | return | memory score | seeds solved |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for _, group in groupby(results, lambda result: replace(result.job, seed=0)):
         same = list(group)
-        job = same[0].job
-        scores = [each.evaluation.memory_score for each in same]
-        known = [score for score in scores if score is not None]
+        job, reached = same[0].job, [each.evaluation for each in same]
+        scores = [each.memory_score for each in reached if each.memory_score is not None]
         lines.append(
             f"| {environment_name(job.id, job.kwargs)} | {NAMES[job.agent]} "
             f"| {int(median(each.steps for each in same)):,} "
             f"| {median(each.seconds for each in same):.1f} "
-            f"| {_mean([each.evaluation.mean_return for each in same]):.4f} "
-            f"| {f'{_mean(known):.3f}' if known else ''} "
+            f"| {fmean(each.mean_return for each in reached):.4f} "
+            f"| {f'{fmean(scores):.3f}' if scores else ''} "
             f"| {sum(each.solved for each in same)} of {len(same)} |"
         )
     return "\n".join(lines) + "\n"
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

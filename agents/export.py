@@ -18,7 +18,7 @@ from gymnasium import spaces
 from stable_baselines3.common.preprocessing import preprocess_obs
 from torch import Tensor, nn
 
-from agents.learners import Learner, PPOLearner, SupervisedLearner
+from agents.learners import RecurrentPPO, ReferenceAgent, SupervisedAgent
 from agents.learners.heads import best_actions
 from seqenvs.evaluation import play
 from seqenvs.files import versions
@@ -68,10 +68,10 @@ class _Step(nn.Module):
 class _PPOStep(_Step):
     """The actor of recurrent PPO."""
 
-    def __init__(self, learner: PPOLearner) -> None:
-        super().__init__(learner.model.action_space)
-        self.policy: Any = learner.model.policy
-        self.observed = learner.model.observation_space
+    def __init__(self, agent: RecurrentPPO) -> None:
+        super().__init__(agent.model.action_space)
+        self.policy: Any = agent.model.policy
+        self.observed = agent.model.observation_space
 
     def initial_state(self, size: int) -> tuple[Tensor, ...]:
         lstm = self.policy.lstm_actor
@@ -88,9 +88,9 @@ class _PPOStep(_Step):
 class _SupervisedStep(_Step):
     """A network of `agents.networks`."""
 
-    def __init__(self, learner: SupervisedLearner) -> None:
-        super().__init__(learner.task.action_space)
-        self.network, self.encoder, self.head = learner.network, learner.encoder, learner.head
+    def __init__(self, agent: SupervisedAgent) -> None:
+        super().__init__(agent.task.action_space)
+        self.network, self.encoder, self.head = agent.network, agent.encoder, agent.head
 
     def initial_state(self, size: int) -> tuple[Tensor, ...]:
         return self.network.initial_state(size)
@@ -144,7 +144,7 @@ class OnnxAgent:
         return actions, after
 
 
-def export(learner: Learner, path: Path) -> None:
+def export(agent: ReferenceAgent, path: Path) -> None:
     """Write one step of a trained agent as an ONNX model.
 
     The inputs are ``observation`` (B, ...); ``episode_start`` (B,) float32, 1 where an episode
@@ -154,7 +154,7 @@ def export(learner: Learner, path: Path) -> None:
     was trained on and the versions of the packages.
 
     Args:
-        learner: The agent.
+        agent: The agent.
         path: The file to write.
 
     Raises:
@@ -164,9 +164,9 @@ def export(learner: Learner, path: Path) -> None:
     """
     import onnx
 
-    step = _step_of(learner)
+    step = _step_of(agent)
     state = [part.clone() for part in step.initial_state(2)]  # each tensor becomes one input
-    env = learner.task.env()
+    env = agent.task.env()
     observation = torch.as_tensor(np.stack([env.reset(seed=0)[0]] * 2))
     batch = torch.export.Dim("batch")
     names = [f"state_{k}" for k in range(len(state))]
@@ -189,11 +189,11 @@ def export(learner: Learner, path: Path) -> None:
         log.setLevel(level)
     assert program is not None
     model = program.model_proto
-    about = {"trained_on": json.dumps(learner.trained_on), "versions": json.dumps(versions())}
+    about = {"trained_on": json.dumps(agent.trained_on), "versions": json.dumps(versions())}
     onnx.helper.set_model_props(model, about)
     onnx.checker.check_model(model)
     onnx.save(model, path)
-    difference = largest_difference(learner, path)
+    difference = largest_difference(agent, path)
     if difference > TOLERANCE:
         raise ExportError(
             f"the scores of onnxruntime and torch differ by {difference:.1e}, which is more than "
@@ -201,44 +201,27 @@ def export(learner: Learner, path: Path) -> None:
         )
 
 
-def largest_difference(learner: Learner, path: Path) -> float:
+def largest_difference(agent: ReferenceAgent, path: Path) -> float:
     """Play episodes with an exported agent, and compare its scores with those of the agent."""
-    agent = _ComparedAgent(_step_of(learner), OnnxAgent(path))
-    env = learner.task.vector_env(COMPARED_ENVS)
-    for _ in play(agent, env, episodes=COMPARED_EPISODES, seed=0):
-        pass
-    return agent.difference
+    step, exported, largest = _step_of(agent), OnnxAgent(path), 0.0
+    ours, its = step.initial_state(COMPARED_ENVS), None
+    starts = np.ones(COMPARED_ENVS, bool)
+    env = agent.task.vector_env(COMPARED_ENVS)
+    with torch.inference_mode():
+        for played in play(exported, env, episodes=COMPARED_EPISODES, seed=0):
+            start = torch.as_tensor(starts, dtype=torch.float32)
+            _, expected, *ours = step(torch.as_tensor(played.observation), start, *ours)
+            _, scores, its = exported.scores(played.observation, its, starts)
+            largest = max(largest, float(np.abs(expected.numpy() - scores).max()))
+            starts = played.ended
+    return largest
 
 
-class _ComparedAgent:
-    """Acts as the exported agent, and keeps the largest difference from the scores of torch."""
-
-    def __init__(self, step: _Step, exported: OnnxAgent) -> None:
-        self._step, self._exported = step, exported
-        self.difference = 0.0
-
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = True,
-    ) -> tuple[Any, Any]:
-        """Act on B observations."""
-        ours, its = state or (self._step.initial_state(len(observation)), None)
-        start = torch.as_tensor(episode_start, dtype=torch.float32)
-        with torch.inference_mode():
-            _, expected, *ours = self._step(torch.as_tensor(observation), start, *ours)
-        action, scores, its = self._exported.scores(observation, its, episode_start)
-        self.difference = max(self.difference, float(np.abs(expected.numpy() - scores).max()))
-        return action, (ours, its)
-
-
-def _step_of(learner: Learner) -> _Step:
-    name = learner.settings.agent
+def _step_of(agent: ReferenceAgent) -> _Step:
+    name = agent.settings.agent
     if name in REFUSED:
         raise TypeError(f"{name} cannot be exported: {REFUSED[name]}")
-    if isinstance(learner, PPOLearner):
-        return _PPOStep(learner)
-    assert isinstance(learner, SupervisedLearner)
-    return _SupervisedStep(learner)
+    if isinstance(agent, RecurrentPPO):
+        return _PPOStep(agent)
+    assert isinstance(agent, SupervisedAgent)
+    return _SupervisedStep(agent)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from agents.config import CLASS_NAMES, RECURRENT_PPO, Settings, make_options
@@ -14,41 +16,10 @@ from seqenvs.benchmark.suites import SECTIONS, SWEEPS, Suite, SuiteError, read_a
 DEFAULT_TARGET = 0.98  # where there is no preset, and in sweeps
 NAMES = {f"agents:{made}": name for name, made in CLASS_NAMES.items()}
 
-_SOME = "recurrent_ppo lstm mlp"
-_QUICK = "recurrent_ppo lstm gru lru transformer mlp"
-_FULL = "recurrent_ppo rnn gru lstm lru transformer"
-
 # suite: section: environment or problem: agents; "" stands for all others
-_ROWS: dict[str, dict[str, dict[str, str]]] = {
-    "quick": {
-        "matrix": {"": _QUICK, "SeqClassify-v0": "recurrent_ppo lstm gru transformer mlp"},
-        "horizon": {"": _QUICK},
-        "capacity": {"": "recurrent_ppo lstm gru lru"},
-        "generalisation": {
-            "SeqEcho-v0": "recurrent_ppo lstm gru lru",
-            "SeqCopy-v0": "recurrent_ppo lstm gru",
-        },
-    },
-    "timed": {"horizon": {"": _QUICK}},
-    "full": {
-        "matrix": {
-            "": _SOME,
-            "SeqNext-v0": f"{_FULL} mlp",
-            "SeqNextHard-v0": "window_mlp mlp",
-            "SeqRecall-v0": f"{_FULL} mlp",
-            "SeqRecallHard-v0": "lstm mlp",
-            "SeqEcho-v0": f"{_FULL} window_mlp mlp",
-            "SeqEchoHard-v0": "lru mlp",
-            "SeqCopy-v0": f"{_FULL} encoder_decoder mlp",
-            "SeqCopyHard-v0": "lru mlp",
-            "SeqClassify-v0": f"{_FULL} bilstm mlp",
-            "SeqClassifyHard-v0": "lstm mlp",
-        },
-        "horizon": {"": f"{_FULL} mlp"},
-        "capacity": {"": _FULL},
-        "generalisation": {"": "recurrent_ppo rnn gru lstm lru"},
-    },
-}
+_ROWS: dict[str, dict[str, dict[str, list[str]]]] = json.loads(
+    Path(__file__).with_name("suites.json").read_text("utf-8")
+)
 
 
 def make_suite(
@@ -76,7 +47,7 @@ def make_suite(
     suite = read_suite(name)
     for section, rows in _ROWS.get(name, {}).items():
         entries = [
-            {**entry, "agents": [class_path(each) for each in _names(entry, rows)]}
+            {**entry, "agents": list(map(class_path, rows.get(entry.get("id", "")) or rows[""]))}
             for entry in getattr(suite, section)
         ]
         changed: dict[str, Any] = {section: entries}
@@ -114,11 +85,6 @@ def _options(options: dict[str, Any], target: float) -> dict[str, Any]:
     """Return the arguments of an agent's class. None is a default that stands for "not used"."""
     given = {name: value for name, value in options.items() if value is not None}
     return {**given, "target": target}
-
-
-def _names(entry: dict[str, Any], rows: dict[str, str]) -> list[str]:
-    """Return the reference agents of a shipped suite's entry."""
-    return (rows.get(entry.get("id", "")) or rows[""]).split()
 
 
 def _with_class(agent: Any) -> Any:

@@ -24,8 +24,6 @@ rounds. Each ratio is the median of the ratios within the rounds.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -35,13 +33,14 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import torch
 from torch.utils.data import DataLoader
 
 import seqenvs
 from benchmarks.stepping import Loop, measure, ratio
 from seqenvs.adapters.torch import SequenceDataset
-from seqenvs.evaluation import sample_batches
+from seqenvs.arguments import int_from, run_command, usage_errors
+from seqenvs.files import machine, versions
+from seqenvs.playing import sample_batches
 from seqenvs.task import find_task
 
 IDS = ("SeqNext-v0", "SeqRecall-v0", "SeqEcho-v0", "SeqCopy-v0", "SeqClassify-v0")
@@ -110,46 +109,36 @@ def draw(source: Source, batches: int) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure and print the table; return the exit status."""
+    """Measure and print the table; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.generation", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--ids", nargs="+", default=IDS, metavar="ID")
-    parser.add_argument(
-        "--batch", type=int, default=256, help="episodes in a batch; default: %(default)s"
-    )
-    parser.add_argument("--encoding", default="one_hot", help="default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.1, help="time per candidate and round")
-    args = parser.parse_args(arguments)
-    if args.rounds < 1 or args.seconds <= 0:
-        parser.error("--rounds and --seconds must be above 0")
-    try:
-        made = {id: sources(id, args.batch, args.encoding) for id in args.ids}
-    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
-        parser.error(str(error))
+    add = parser.add_argument
+    add("--ids", nargs="+", default=IDS, metavar="ID")
+    add("--batch", type=int, default=256, help="episodes in a batch; default: %(default)s")
+    add("--encoding", default="one_hot", help="default: %(default)s")
+    add("--rounds", type=int_from(1), default=9)
+    add("--seconds", type=float, default=0.1, help="time per candidate and round")
+    parser.set_defaults(run=_run)
+    return run_command(parser, arguments)
 
-    print(
-        f"batches of {args.batch}, encoding={args.encoding!r}; seqenvs {seqenvs.__version__}, "
-        f"gymnasium {gymnasium.__version__}, numpy {np.__version__}, torch {torch.__version__}, "
-        f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores; "
-        f"median of {args.rounds} rounds"
-    )
+
+def _run(args: argparse.Namespace) -> None:
+    with usage_errors():
+        made = {id: sources(id, args.batch, args.encoding) for id in args.ids}
+    about = ", ".join(f"{name} {version}" for name, version in list(versions().items())[:-1])
+    print(f"batches of {args.batch}, encoding={args.encoding!r}; median of {args.rounds} rounds")
+    print(f"{about}; {machine()}")
     width = max(map(len, made))
     print(f"\n{'':{width}}  steps/s  /floor /vector /played  /torch  episodes/s", flush=True)
-    try:
-        for id, candidates in made.items():
-            length = next(candidates["batches"]).mask.shape[1]
-            loops: dict[str, Loop] = {name: partial(draw, candidates[name]) for name in candidates}
-            rates = measure(loops, args.rounds, args.seconds)
-            steps = median(rates["batches"])
-            ratios = "".join(f"{ratio(rates, 'batches', name):8.2f}" for name in list(loops)[1:])
-            figures = f"{steps / 1e6:8.2f}M{ratios}   {steps / length / 1e6:8.2f}M"
-            print(f"{id:{width}}{figures}", flush=True)
-    except KeyboardInterrupt:
-        print("Interrupted: the remaining rows were not measured.")
-        return 130
-    return 0
+    for id, candidates in made.items():
+        length = next(candidates["batches"]).mask.shape[1]
+        loops: dict[str, Loop] = {name: partial(draw, candidates[name]) for name in candidates}
+        rates = measure(loops, args.rounds, args.seconds)
+        steps = median(rates["batches"])
+        ratios = "".join(f"{ratio(rates, 'batches', name):8.2f}" for name in list(loops)[1:])
+        figures = f"{steps / 1e6:8.2f}M{ratios}   {steps / length / 1e6:8.2f}M"
+        print(f"{id:{width}}{figures}", flush=True)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,6 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -36,15 +34,13 @@ from itertools import product
 from statistics import median_high, median_low
 from typing import Any, NamedTuple
 
-import numpy as np
-import torch
-from sb3_contrib import RecurrentPPO
+import sb3_contrib
 from tqdm import tqdm
 
-from agents.config import WINDOW, Gates
-from agents.learners import Learner, make_learner
+from agents.config import WINDOW, Gates, PPOOptions, Settings
+from agents.learners import RecurrentPPO, ReferenceAgent, make_agent
 from agents.presets import preset_settings
-from seqenvs.adapters.sb3 import make_sb3_env
+from seqenvs.arguments import UsageError, int_from, run_command
 from seqenvs.files import machine, versions
 
 TARGET = 0.95
@@ -66,92 +62,69 @@ LONG: dict[str, Row] = {
 }
 
 
-# Settings for stock that were found by hand, with one seed each; arguments of `Stock`.
+# Settings for stock that were found by hand, with one seed each.
+_LARGE = {"rollout": 32, "minibatches": 4, "epochs": 4, "learning_rate": 3e-3, "hidden": 128}
 STOCK: dict[str, dict[str, Any]] = {
-    "echo lag 4": {"hidden": 64, "learning_rate": 5e-3},
-    "recall over 20": {"rollout": 1, "minibatches": 1, "epochs": 10},
-    "copy of 5": {"hidden": 64, "learning_rate": 1e-2},
-    "classify 10": {"rollout": 1, "minibatches": 1, "hidden": 64, "learning_rate": 1e-2},
-}
+    "echo lag 4": {**_LARGE, "hidden": 64, "learning_rate": 5e-3},
+    "recall over 20": {**_LARGE, "rollout": 1, "minibatches": 1, "epochs": 10},
+    "copy of 5": {**_LARGE, "hidden": 64, "learning_rate": 1e-2},
+    "classify 10": {
+        **_LARGE, "rollout": 1, "minibatches": 1, "hidden": 64, "learning_rate": 1e-2,
+    },
+}  # fmt: skip
 ENTROPY = 0.01
 
 
-class Stock:
-    """``sb3_contrib.RecurrentPPO`` with the interface of a `Learner` that is measured."""
+class Stock(RecurrentPPO):
+    """``sb3_contrib.RecurrentPPO``, whose options and defaults are those of `STOCK`."""
 
-    def __init__(
-        self,
-        row: Row,
-        seed: int,
-        *,
-        num_envs: int = 64,
-        rollout: int = 32,  # least steps per environment and update; rounded up to episodes
-        epochs: int = 4,
-        minibatches: int = 4,
-        learning_rate: float = 3e-3,
-        hidden: int = 128,
-        critic_lstm: bool = False,  # whether the critic has its own; else it shares the actor's
-    ) -> None:
-        id, kwargs = row
-        env: Any = make_sb3_env(id, num_envs, **kwargs)
-        longest = env.get_attr("problem")[0].num_steps[1]
-        rollout = longest * -(-rollout // longest)
-        self.env = env
-        self.model = RecurrentPPO(
+    def _build(self, settings: Settings) -> None:
+        super()._build(settings)
+        options, ours = settings.options, self.model
+        assert isinstance(options, PPOOptions)
+        self.model = sb3_contrib.RecurrentPPO(  # type: ignore[assignment]
             "MlpLstmPolicy",
-            env,
-            n_steps=rollout,
-            batch_size=-(-rollout * num_envs // minibatches),
-            n_epochs=epochs,
-            learning_rate=learning_rate,
+            self.env,
+            n_steps=ours.n_steps,
+            batch_size=ours.batch_size,
+            n_epochs=options.epochs,
+            learning_rate=options.learning_rate,
             gamma=0.0,
             ent_coef=ENTROPY,
             policy_kwargs={
-                "lstm_hidden_size": hidden,
-                "shared_lstm": not critic_lstm,
-                "enable_critic_lstm": critic_lstm,
+                "lstm_hidden_size": options.hidden,
+                "shared_lstm": True,
+                "enable_critic_lstm": False,
             },
-            stats_window_size=rollout * num_envs,
-            seed=seed,
+            stats_window_size=ours.n_steps * options.num_envs,
+            seed=settings.seed,
             device="cpu",
         )
 
-    @property
-    def steps(self) -> int:
-        """Number of time steps learned from so far."""
-        return int(self.model.num_timesteps)
 
-    def update(self) -> tuple[list[float], list[bool]]:
-        """Collect a rollout and learn from it."""
-        before = self.env.episode_count
-        self.model.learn(self.model.n_steps * self.env.num_envs, reset_num_timesteps=False)
-        ended = self.env.episode_count - before
-        recent = list(self.model.ep_info_buffer or ())
-        return [float(each["r"]) for each in recent[len(recent) - ended :]], []
+Make = Callable[[str, Row, int], ReferenceAgent]  # from a row's name, the row and a seed
 
 
-Candidate = Learner | Stock
-Make = Callable[[str, Row, int], Candidate]  # from a row's name, the row and a seed
-
-
-def stock(name: str, row: Row, seed: int) -> Candidate:
+def stock(name: str, row: Row, seed: int) -> ReferenceAgent:
     """Make stock."""
-    return Stock(row, seed, **STOCK[name])
+    agent = Stock()
+    agent.start(preset_settings(*row, options=STOCK[name], seed=seed, target=TARGET))
+    return agent
 
 
 def ours(**options: Any) -> Make:
     """Make `recurrent_ppo` with its preset, except for these options."""
 
-    def make(name: str, row: Row, seed: int) -> Candidate:
-        return make_learner(preset_settings(*row, options=options, seed=seed))
+    def make(name: str, row: Row, seed: int) -> ReferenceAgent:
+        return make_agent(preset_settings(*row, options=options, seed=seed, target=TARGET))
 
     return make
 
 
-def supervised(name: str, row: Row, seed: int) -> Candidate:
+def supervised(name: str, row: Row, seed: int) -> ReferenceAgent:
     """Make the supervised `lstm`, with as many units as `recurrent_ppo` has."""
     options = {"hidden": preset_settings(*row).options.hidden}
-    return make_learner(preset_settings(*row, "lstm", options, seed=seed))
+    return make_agent(preset_settings(*row, "lstm", options, seed=seed, target=TARGET))
 
 
 OURS = {"recurrent_ppo": ours()}
@@ -172,20 +145,14 @@ class Run(NamedTuple):
     reached: float  # mean return at the end
 
 
-def measure(candidate: Candidate, limit: float, show: Callable[[str], object]) -> Run:
+def measure(agent: ReferenceAgent, limit: float, show: Callable[[str], object]) -> Run:
     """Learn until the target or the limit."""
-    recent: deque[float] = deque(maxlen=WINDOW)
-    seconds = reached = 0.0
-    while seconds < limit:
-        began = time.process_time()
-        returns, _ = candidate.update()
-        seconds += time.process_time() - began
-        recent.extend(returns)
-        reached = float(np.mean(recent)) if recent else 0.0
-        show(f"{reached:.2f} after {seconds:.0f} s")
-        if len(recent) == WINDOW and reached >= TARGET:
-            return Run(seconds, candidate.steps, reached)
-    return Run(math.inf, math.inf, reached)
+    while agent.seconds < limit:
+        agent.update()
+        show(f"{agent.mean_return:.2f} after {agent.seconds:.0f} s")
+        if agent.reached_target:
+            return Run(agent.seconds, agent.steps, agent.mean_return)
+    return Run(math.inf, math.inf, agent.mean_return)
 
 
 @dataclass
@@ -264,53 +231,39 @@ def run_table(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure and print; returns the exit status."""
+    """Measure and print; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.learning", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--seeds", type=int, default=3, help="default: %(default)s")
-    parser.add_argument(
-        "--limit", type=float, default=120, help="seconds of a run; default: %(default)s"
-    )
-    parser.add_argument(
-        "--long-limit", type=float, default=300, help="of one in the second table; %(default)s"
-    )
-    parser.add_argument("--only", default="", metavar="NAME", help="rows whose names hold this")
-    parser.add_argument("--skip-long", action="store_true", help="leave out the second table")
-    args = parser.parse_args(arguments)
-    if args.seeds < 1 or min(args.limit, args.long_limit) <= 0:
-        parser.error("--seeds, --limit and --long-limit must be above 0")
+    add = parser.add_argument
+    add("--seeds", type=int_from(1), default=3, help="default: %(default)s")
+    add("--limit", type=float, default=120, help="seconds of a run; default: %(default)s")
+    add("--long-limit", type=float, default=300, help="of one in the second table; %(default)s")
+    add("--only", default="", metavar="NAME", help="rows whose names hold this")
+    add("--skip-long", action="store_true", help="leave out the second table")
+    parser.set_defaults(run=_run)
+    return run_command(parser, arguments)
+
+
+def _run(args: argparse.Namespace) -> None:
     compared = {name: row for name, row in COMPARED.items() if args.only in name}
     long = {name: row for name, row in LONG.items() if args.only in name and not args.skip_long}
     if not compared and not long:
-        parser.error(f"--only must be part of one of {', '.join([*COMPARED, *LONG])}")
-
-    torch.set_num_threads(1)
+        raise UsageError(f"--only must be part of one of {', '.join([*COMPARED, *LONG])}")
     made_of = ", ".join(f"{name} {version}" for name, version in list(versions().items())[:-1])
     print(
         f"Seconds and steps to a mean return of {TARGET} over the last {WINDOW:,} episodes\n"
-        f"{made_of},\n{machine()}, {torch.get_num_threads()} thread; median of {args.seeds} seeds"
+        f"{made_of},\n{machine()}, 1 thread; median of {args.seeds} seeds"
     )
     total = args.seeds * (len(compared) * len(CANDIDATES) + len(long) * len(OURS))
     interval = 1 if sys.stderr.isatty() else 30
     with tqdm(total=total, unit="run", mininterval=interval, miniters=0, leave=False) as bar:
-        try:
-            for make in CANDIDATES.values():  # warm up
-                name, row = "classify 10", COMPARED["classify 10"]
-                measure(make(name, row, 0), min(0.5, args.limit), lambda _: None)
-            run_table("", compared, CANDIDATES, args.limit, args.seeds, bar)
-            run_table(
-                "recurrent_ppo on longer problems (stock was not run on these)",
-                long,
-                OURS,
-                args.long_limit,
-                args.seeds,
-                bar,
-            )
-        except KeyboardInterrupt:
-            bar.write("Interrupted: the last row may have fewer seeds.", file=sys.stdout)
-            return 130
-    return 0
+        for make in CANDIDATES.values():  # warm up
+            name, row = "classify 10", COMPARED["classify 10"]
+            measure(make(name, row, 0), min(0.5, args.limit), lambda _: None)
+        run_table("", compared, CANDIDATES, args.limit, args.seeds, bar)
+        title = "recurrent_ppo on longer problems (stock was not run on these)"
+        run_table(title, long, OURS, args.long_limit, args.seeds, bar)
 
 
 if __name__ == "__main__":

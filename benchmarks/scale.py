@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 import seqenvs
 from agents.experiments import read_known
-from agents.learners import make_learner
+from agents.learners import make_agent
 from agents.presets import preset_settings
 from seqenvs.benchmark.results import JobResult
 from seqenvs.files import machine, versions, write_atomically, write_text
@@ -78,12 +78,11 @@ def batch(**kwargs: Any) -> Work:
 
 def learn(agent: str, options: dict[str, Any], **kwargs: Any) -> Work:
     """Make an update; for PPO it includes the collection of a rollout."""
-    learner = make_learner(preset_settings("SeqEcho-v0", kwargs, agent, options))
+    learner = make_agent(preset_settings("SeqEcho-v0", kwargs, agent, options))
 
     def run() -> int:
         before = learner.steps
-        learner.update()
-        return learner.steps - before
+        return learner.update().steps - before
 
     return run
 
@@ -157,7 +156,7 @@ def as_time(seconds: float) -> str:
 def startup() -> float:
     """Measure the seconds that a process takes to import what a run needs."""
     begin = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import agents.reference"], check=True)
+    subprocess.run([sys.executable, "-c", "import agents.learners"], check=True)
     return time.perf_counter() - begin
 
 
@@ -238,21 +237,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.scale", description=__doc__.split("\n")[0]
     )
+    seconds = "of each point in each round; default: %(default)s"
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        default=0.4,
-        help="of each point in each round; default: %(default)s",
-    )
+    parser.add_argument("--seconds", type=float, default=0.4, help=seconds)
     parser.add_argument("--out", type=Path, default=PAGE, help="default: docs/scale.md")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    measured = []
-    with tqdm(LINES, unit="line") as bar:
-        for line in bar:
-            bar.set_description(f"{line.title}, {line.grows}")
-            measured.append((line, measure(line, args.rounds, args.seconds)))
+    measured = [(line, measure(line, args.rounds, args.seconds)) for line in tqdm(LINES)]
     found = versions()
     made = ", ".join(f"{name} {found[name]}" for name in found if name != "platform")
     results = list(read_known().values())

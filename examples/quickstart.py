@@ -1,7 +1,7 @@
-"""Make an environment, play it with three policies, and compare their returns with the bounds.
+"""Make an environment, evaluate three agents, and compare their returns with the bounds.
 
 SeqEcho-v0 shows ten random digits. At each step the previous digit is due. Prints the bounds, and
-the mean return and memory score of three policies: one without memory (about 0.1 and 0), one that
+the mean return and memory score of three agents: one without memory (about 0.1 and 0), one that
 stores the last digit (1 and 1), and the oracle (1 and 1).
 """
 
@@ -10,45 +10,32 @@ import numpy as np
 
 import seqenvs
 
-
-def repeat_this(observation, state):
-    """Answer with the current digit, without memory."""
-    return observation, None
+ID, PARAMETERS = "SeqEcho-v0", {"lag": 1, "encoding": "index"}
 
 
-def repeat_last(observation, state):
-    """Answer with the previous digit, which is the state."""
-    return (0 if state is None else state), observation
+class NoMemory:
+    """Answers with the current digit."""
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=True):
+        return np.minimum(observation, 9), None  # 10 is blank
 
 
-def mean_return(env, policy, episodes):
-    """Play the first episodes of seed 0."""
-    returns = []
-    for episode in range(episodes):
-        observation, _ = env.reset(seed=0 if episode == 0 else None)
-        state, terminated, total = None, False, 0.0
-        while not terminated:
-            action, state = policy(observation, state)
-            observation, reward, terminated, _, _ = env.step(action)
-            total += reward
-        returns.append(total)
-    return float(np.mean(returns))
+class LastDigit:
+    """Answers with the previous digit, which is the state."""
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=True):
+        return (np.zeros_like(observation) if state is None else state), observation
 
 
 def main():
-    env = gymnasium.make("SeqEcho-v0", lag=1, encoding="index")
+    env = gymnasium.make(ID, **PARAMETERS)
     print(f"observations {env.observation_space} (10 is blank), actions {env.action_space}")
     bounds = env.unwrapped.problem.bounds()
     print(f"chance {bounds.chance:.3f}  clock {bounds.clock:.3f}  optimum {bounds.optimum:.3f}")
-    policies = {
-        "no memory": repeat_this,
-        "last digit": repeat_last,
-        "oracle": seqenvs.Oracle.of(env).predict,
-    }
-    for name, policy in policies.items():
-        value = mean_return(env, policy, episodes=1000)
-        score = bounds.memory_score(value)
-        print(f"{name:<10}  return {value:.3f}  memory score {score:+.3f}")
+    agents = {"no memory": NoMemory(), "last digit": LastDigit(), "oracle": seqenvs.Oracle.of(env)}
+    for name, agent in agents.items():
+        found = seqenvs.evaluate(agent, ID, **PARAMETERS)
+        print(f"{name:<10}  return {found.mean_return:.3f}  memory score {found.memory_score:+.3f}")
 
 
 if __name__ == "__main__":

@@ -64,10 +64,9 @@ def batches(
     check_int("batch_size", batch_size, 1)
     made = find_problem(problem, parameters)
     encode = Encoding(made.input_spec, encoding)
-    if seed is None or not isinstance(seed, np.random.Generator):
-        seed = gymnasium.utils.seeding.np_random(
-            None if seed is None else check_int("seed", seed, 0)
-        )[0]
+    if not isinstance(seed, np.random.Generator):
+        checked = None if seed is None else check_int("seed", seed, 0)
+        seed, _ = gymnasium.utils.seeding.np_random(checked)
     return _batches(EpisodeStream(made, seed), encode, batch_size)
 
 

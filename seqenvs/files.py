@@ -10,6 +10,7 @@ import os
 import platform
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,19 +66,15 @@ def write_json(path: Path, values: Any) -> None:
 
 def content_hash(values: Any) -> str:
     """Hash JSON-able values into 16 hexadecimal digits; the order of keys does not matter."""
-    text = json.dumps(values, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def import_object(path: str, requirement: str = "path must be 'module:Name'") -> Any:
-    """Import the object that ``"module:Name"`` names.
+    """Import the object that ``"module:Name"`` names: a class, a function, or anything else.
 
     Args:
         path: The module and the object, such as ``"package.module:Class"``.
         requirement: The beginning of error messages: what the caller's argument must be.
-
-    Returns:
-        The object: a class, a function, or anything else.
 
     Raises:
         ValueError: The text has another form, or there is no such module or object.
@@ -101,17 +98,11 @@ def import_object(path: str, requirement: str = "path must be 'module:Name'") ->
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python, the platform, and the packages that results depend on.
-
-    Stable-Baselines3, sb3-contrib and PyTorch are listed where they are installed. None of them is
-    imported.
-    """
+    """Return the versions of Python, the platform, and the installed packages that matter."""
     found = {"seqenvs": __version__}
     for package in ("gymnasium", *OPTIONAL_PACKAGES, "numpy"):
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return found | {"python": platform.python_version(), "platform": platform.platform()}
 
 

@@ -62,7 +62,8 @@ class Oracle:
         inputs = self.encode.decode(observation[None] if single else observation)
         size, steps = len(inputs), self.problem.num_steps[1]
         if state is None:
-            state = self._blank(steps, inputs), np.zeros(size, np.int64)
+            blank = np.full((steps, *inputs.shape), self.problem.input_spec.blank, inputs.dtype)
+            state = blank, np.zeros(size, np.int64)
         history, time = state[0].copy(), state[1].copy()
         if episode_start is not None:
             begins = np.broadcast_to(np.asarray(episode_start, bool), size)
@@ -83,6 +84,3 @@ class Oracle:
             return targets.clip(space.low, space.high).astype(space.dtype)
         most = space.n if isinstance(space, spaces.Discrete) else space.nvec
         return targets.clip(0, most - 1).astype(space.dtype)
-
-    def _blank(self, steps: int, inputs: Any) -> Any:
-        return np.full((steps, *inputs.shape), self.problem.input_spec.blank, inputs.dtype)

@@ -56,13 +56,7 @@ class RandomAgent:
         self._space = env.action_space
         self._space.seed(seed)
 
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = True,
-    ) -> tuple[Any, None]:
+    def predict(self, *_: Any, **__: Any) -> tuple[Any, None]:
         """Return random actions."""
         return self._space.sample(), None
 

@@ -90,10 +90,8 @@ def _vector_of(env: SequenceEnv) -> SyncVectorEnv:
 
 def _check_picture(path: Path) -> None:
     """Refuse a file that cannot become a picture, before anything is printed."""
-    if path.suffix.lower() != ".png" or path.is_dir():
-        raise UsageError(f"--picture must be a file that ends in .png, got {path}")
-    if not path.parent.is_dir():
-        raise UsageError(f"--picture {path}: there is no folder {path.parent}")
+    if path.suffix.lower() != ".png" or not path.parent.is_dir():
+        raise UsageError(f"--picture must be a .png file in a folder that exists, got {path}")
     try:
         import PIL.Image  # noqa: F401
     except ImportError as error:
@@ -112,13 +110,7 @@ class _User:
         self._lines = 0  # of this time step
         self.returns: list[float] = []
 
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = True,
-    ) -> tuple[Any, None]:
+    def predict(self, observation: Any, *_: Any, **__: Any) -> tuple[Any, None]:
         """Ask for the answer to the one observation."""
         env, (low, high) = self._env, self._env.problem.num_steps
         title = f"episode {len(self.returns) + 1} of {self._episodes}, " * (self._episodes > 1)

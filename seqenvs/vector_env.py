@@ -19,7 +19,7 @@ from seqenvs.episodes import EpisodeStream, RowBuffer, Rows
 from seqenvs.observations import Encoding, make_stacked_observation
 from seqenvs.problem import Problem
 from seqenvs.registration import make_problem
-from seqenvs.rendering import RENDER_MODES, Trace, TraceRecorder
+from seqenvs.rendering import RENDER_MODES, TraceRecorder
 from seqenvs.step_info import same_step_info, step_info
 from seqenvs.validation import check_choice, check_int
 
@@ -234,8 +234,8 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 an episode.
 
         Returns:
-            (K, N, ...) observations, of which each is the one before the k-th next step. The first
-            row is what ``reset`` or the last step returned.
+            (K, N, ...) observations, one row for each of the next K actions. The first row is what
+            ``reset`` or the last step returned.
 
         Raises:
             ValueError: The environment is not `open_loop`.
@@ -336,17 +336,6 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
         if self._recorder is None:
             raise ResetNeeded("there is no episode to render yet: call reset() before render()")
         return self._recorder.render()
-
-    def trace(self, index: int) -> Trace:
-        """Return the episode of a sub-environment so far. This needs a ``render_mode``.
-
-        Raises:
-            gymnasium.error.ResetNeeded: There is no episode yet.
-        """
-        if self._recorder is None:
-            raise ResetNeeded("there is no episode yet: call reset() with a render_mode first")
-        trace: Trace = self._recorder.traces[index]
-        return trace
 
     def _record(self, actions: Any) -> None:
         """Keep what is rendered of the next steps, with these (K, N, ...) actions."""

@@ -1,4 +1,4 @@
-"""Recurrent PPO on the environments of this project, as a `Learner`."""
+"""Recurrent PPO as a reference agent."""
 
 from __future__ import annotations
 
@@ -14,32 +14,26 @@ from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from agents.config import PPOOptions, Settings
-from agents.learners.base import Learner
+from agents.learners.base import ReferenceAgent
 from agents.learners.recurrent_ppo import SequencePPO
 from seqenvs.adapters.sb3 import make_sb3_env
 
 SKIPPED_STEPS = 256  # in one block
 
 
-class PPOLearner(Learner):
-    """`agents.learners.recurrent_ppo.SequencePPO`, which learns from rewards.
-
-    Args:
-        settings: The settings of the run; the agent is ``"recurrent_ppo"``.
-
-    Raises:
-        TypeError, ValueError, gymnasium.error.Error: The environment cannot be made, or the agent
-            cannot learn it.
+class RecurrentPPO(ReferenceAgent):
+    """Recurrent PPO with an LSTM or a GRU. It learns from rewards.
 
     Attributes:
-        model: The algorithm.
+        model: The algorithm, an `agents.learners.recurrent_ppo.SequencePPO`.
         env: Its vector environment.
     """
 
+    name = "recurrent_ppo"
+    learns_from = "rewards"
     model_file = "model.zip"
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    def _build(self, settings: Settings) -> None:
         options = settings.options
         assert isinstance(options, PPOOptions)
         task = self.task
@@ -83,15 +77,13 @@ class PPOLearner(Learner):
             seed=settings.seed,
             device="cpu",
         )
-        self.model.__dict__["trained_on"] = self.trained_on  # SB3 saves all attributes
 
     @property
     def steps(self) -> int:
         """Number of time steps learned from so far, summed over all environments."""
         return self.model.num_timesteps
 
-    def update(self) -> tuple[list[float], list[bool]]:
-        """Collect a rollout and learn from it."""
+    def _update(self) -> tuple[list[float], list[bool]]:
         model = self.model
         for kept in (model.ep_info_buffer, model.ep_success_buffer):
             if kept is not None:
@@ -100,23 +92,17 @@ class PPOLearner(Learner):
         returns = [float(each["r"]) for each in model.ep_info_buffer or ()]
         return returns, [bool(each) for each in model.ep_success_buffer or ()]
 
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = True,
+    def _predict(
+        self, observation: Any, state: Any, episode_start: Any, deterministic: bool
     ) -> tuple[Any, Any]:
-        """Act on B observations, as ``sb3_contrib.RecurrentPPO`` does."""
         found: tuple[Any, Any] = self.model.predict(
             observation, state, episode_start, deterministic
         )
         return found
 
-    def predict_with_confidence(
-        self, observation: Any, state: Any = None, episode_start: Any = None
+    def _predict_with_confidence(
+        self, observation: Any, state: Any, episode_start: Any
     ) -> tuple[Any, Any, Any]:
-        """Act on B observations, and return the probabilities of the actions."""
         actions, after = self.predict(observation, state, episode_start)
         if isinstance(self.task.action_space, spaces.Box):
             return actions, None, after
@@ -137,6 +123,7 @@ class PPOLearner(Learner):
 
     def save_model(self, path: Path) -> None:
         """Write Stable-Baselines3's zip file."""
+        self.model.__dict__["trained_on"] = self.trained_on  # SB3 saves all attributes
         self.model.save(path)
 
     def load_model(self, path: Path) -> None:
@@ -198,5 +185,5 @@ class PPOLearner(Learner):
         env = self.env.get_attr("unwrapped")[0]
         idle = np.zeros((SKIPPED_STEPS, *env.action_space.shape), env.action_space.dtype)
         while steps > 0:
-            env.step_block(idle[:steps])
+            env.step_block(idle[:steps], all_observations=False)
             steps -= SKIPPED_STEPS

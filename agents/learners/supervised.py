@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.config import Settings, SupervisedOptions
-from agents.learners.base import Learner
+from agents.config import CLASS_NAMES, Settings, SupervisedOptions
+from agents.learners.base import ReferenceAgent
 from agents.learners.heads import ObservationEncoder, make_head
-from agents.networks import NETWORKS, NetworkOptions, make_network
+from agents.networks import NETWORKS, NetworkOptions
 from seqenvs.dataset import Samples
 from seqenvs.playing import sample_batches
 
@@ -23,19 +23,12 @@ LEAST_RATE = 0.01  # the last step size of annealing, as a fraction of the first
 State = tuple[NDArray[Any], ...]
 
 
-class SupervisedLearner(Learner):
+class SupervisedAgent(ReferenceAgent):
     """A network of `agents.networks` that learns from the right answers.
 
     Observations may be a Box or Discrete from 0. Actions may be Discrete or MultiDiscrete (K,) from
     0, which are learned by cross-entropy, or a bounded float32 Box (K,), which is learned by
     absolute error.
-
-    Args:
-        settings: The settings of the run; the agent is a key of `agents.networks.NETWORKS`.
-
-    Raises:
-        TypeError, ValueError, gymnasium.error.Error: The environment cannot be made, or the network
-            cannot learn it.
 
     Attributes:
         network: The network.
@@ -43,13 +36,10 @@ class SupervisedLearner(Learner):
 
     model_file = "model.pt"
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    def _build(self, settings: Settings) -> None:
         assert isinstance(settings.options, SupervisedOptions)
         self._options = options = settings.options
-        task, name = self.task, settings.agent
-        self.remembers = NETWORKS[name].remembers
-        self.sees_future = NETWORKS[name].sees_future
+        task, name = self.task, self.name
         if name == "transformer" and task.num_steps is None:
             raise TypeError(
                 "transformer must know the largest number of time steps of an episode: register "
@@ -62,18 +52,10 @@ class SupervisedLearner(Learner):
             blank = self.encoder(np.asarray(task.blank))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self.network = make_network(
-                name,
+            self.network = NETWORKS[name](
                 self.encoder.num_inputs,
                 self.head.outputs,
-                NetworkOptions(
-                    hidden=options.hidden,
-                    layers=options.layers,
-                    window=options.window,
-                    steps=task.num_steps,
-                    blank=blank,
-                    **options.gates,
-                ),
+                NetworkOptions(**vars(options), steps=task.num_steps, blank=blank),
             )
         self._generator = torch.Generator().manual_seed(settings.seed)
         self._parameters = list(self.network.parameters())
@@ -88,13 +70,12 @@ class SupervisedLearner(Learner):
         """Number of time steps learned from so far, each episode up to its last due answer."""
         return self._steps
 
-    def update(self) -> tuple[list[float], list[bool]]:
-        """Learn from the next batch of episodes."""
-        returns, successes = self.learn(next(self._samples))
+    def _update(self) -> tuple[list[float], list[bool]]:
+        returns, successes = self.fit(next(self._samples))
         self._updates += 1
         return returns.tolist(), successes.tolist()
 
-    def learn(self, samples: Samples) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    def fit(self, samples: Samples) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Make one gradient step on the mean loss of all due answers.
 
         Args:
@@ -132,41 +113,19 @@ class SupervisedLearner(Learner):
         self._steps += int(last[counts > 0].sum())
         return np.bincount(episode, score, size) / np.maximum(counts, 1), wrong == 0
 
-    def predict(
-        self,
-        observation: Any,
-        state: State | None = None,
-        episode_start: Any = None,
-        deterministic: bool = True,
+    def _predict(
+        self, observation: Any, state: Any, episode_start: Any, deterministic: bool
     ) -> tuple[Any, State]:
-        """Act on one observation, or on one observation of each of B episodes.
-
-        Args:
-            observation: (*space.shape) or (B, *space.shape).
-            state: The state that the last call returned; None begins new episodes.
-            episode_start: bool or (B,) bool, whether an episode begins with this observation.
-            deterministic: Take the likeliest action instead of sampling one; for a Box, both are
-                the same.
-
-        Returns:
-            An action or (B, ...) actions, in the dtype of the action space; and the new state,
-            whose axis 0 is the episode.
-
-        Raises:
-            TypeError: The network sees the future.
-            ValueError: An observation of another shape, or more time steps than the transformer
-                was made for.
-        """
         outputs, after = self._step(observation, state, episode_start)
-        actions = (
-            self.head.best(outputs) if deterministic else self.head.sample(outputs, self._generator)
-        )
+        if deterministic:
+            actions = self.head.best(outputs)
+        else:
+            actions = self.head.sample(outputs, self._generator)
         return actions[0] if np.shape(observation) == self.encoder.shape else actions, after
 
-    def predict_with_confidence(
-        self, observation: Any, state: State | None = None, episode_start: Any = None
+    def _predict_with_confidence(
+        self, observation: Any, state: Any, episode_start: Any
     ) -> tuple[Any, Any, State]:
-        """Act on B observations, and return the probabilities of the actions."""
         outputs, after = self._step(observation, state, episode_start)
         return self.head.best(outputs), self.head.confidence(outputs), after
 
@@ -176,7 +135,7 @@ class SupervisedLearner(Learner):
         """Compute (B, outputs) of the network for one time step, and the new state."""
         if self.network.sees_future:
             raise TypeError(
-                f"{self.settings.agent} sees the future and cannot act step by step: use answer()"
+                f"{self.name} sees the future and cannot act step by step: use answer()"
             )
         observation, shape = np.asarray(observation), self.encoder.shape
         batch = observation[None] if observation.shape == shape else observation
@@ -208,6 +167,7 @@ class SupervisedLearner(Learner):
 
     def _read(self, observations: Any) -> Tensor:
         """Compute (N, T, outputs) of the network for whole episodes."""
+        self._check_started()
         with torch.inference_mode():
             outputs: Tensor = self.network(self.encoder(np.asarray(observations)))
         return outputs
@@ -224,20 +184,35 @@ class SupervisedLearner(Learner):
         self.network.load_state_dict(found["network"])
 
     def _state(self) -> dict[str, Any]:
-        learner = {
+        return {
             "network": dict(self.network.state_dict()),
             "optimizer": self._optimizer.state_dict(),
             "generator": self._generator.get_state(),
-            "steps_learned": self._steps,
+            "steps": self._steps,
+            "updates": self._updates,
         }
-        return {"learner": learner, "updates": self._updates}
 
     def _restore(self, state: dict[str, Any]) -> None:
-        learner = state["learner"]
-        self.network.load_state_dict(learner["network"])
-        self._optimizer.load_state_dict(learner["optimizer"])
-        self._generator.set_state(learner["generator"])
-        self._steps, self._updates = learner["steps_learned"], state["updates"]
+        self.network.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._generator.set_state(state["generator"])
+        self._steps, self._updates = state["steps"], state["updates"]
         # The seed determines the episodes, so that those learned from can be drawn and skipped.
         for _ in islice(self._samples, self._updates):
             pass
+
+
+# One class for each network; they differ in nothing else.
+SUPERVISED: dict[str, type[SupervisedAgent]] = {
+    name: type(
+        CLASS_NAMES[name],
+        (SupervisedAgent,),
+        {
+            "__doc__": network.__doc__,
+            "name": name,
+            "sees_future": network.sees_future,
+            "remembers": network.remembers,
+        },
+    )
+    for name, network in NETWORKS.items()
+}

@@ -8,9 +8,8 @@ from agents.networks.mlp import MLP, WindowMLP
 from agents.networks.recurrent import GRU, LSTM, RNN, BiLSTM, init_gates
 from agents.networks.seq2seq import EncoderDecoder
 from agents.networks.transformer import Transformer
-from seqenvs.validation import check_choice, check_int
 
-__all__ = ["NETWORKS", "Network", "NetworkOptions", "State", "init_gates", "make_network"]
+__all__ = ["NETWORKS", "Network", "NetworkOptions", "State", "init_gates"]
 
 NETWORKS: dict[str, type[Network]] = {
     "mlp": MLP,
@@ -23,27 +22,3 @@ NETWORKS: dict[str, type[Network]] = {
     "transformer": Transformer,
     "lru": LRU,
 }
-
-
-def make_network(name: str, num_inputs: int, num_outputs: int, options: NetworkOptions) -> Network:
-    """Make a network; its weights come from torch's global random generator.
-
-    Args:
-        name: A key of `NETWORKS`.
-        num_inputs: Number F of inputs at each time step.
-        num_outputs: Number of outputs at each time step.
-        options: Its size and the other options.
-
-    Raises:
-        TypeError, ValueError: An unknown name, or an option that this network does not have.
-    """
-    made = NETWORKS[check_choice("network", name, NETWORKS)]
-    check_int("num_inputs", num_inputs, 1)
-    check_int("num_outputs", num_outputs, 1)
-    for option, value in options.gates.items():
-        if not (made.gated or value is None or value is False):
-            gated = ", ".join(each for each, network in NETWORKS.items() if network.gated)
-            raise ValueError(
-                f"{option} must be left out for {name}, got {value!r}: it applies to {gated}"
-            )
-    return made(num_inputs, num_outputs, options)

@@ -10,43 +10,35 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from agents.config import Gates
-from seqenvs.validation import check_int
+from agents.config import SupervisedOptions
 
 State = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkOptions(Gates):
-    """The size of a network and its options. `Gates` apply to networks with gates.
+class NetworkOptions(SupervisedOptions):
+    """The size of a network, and what it must know of the environment.
 
     Attributes:
-        hidden: Units of a layer.
-        layers: Number of layers.
-        window: Number of observations that ``window_mlp`` sees, including the present one.
         steps: Largest number of time steps of an episode; ``transformer`` needs it.
         blank: (F,) float32, the observation of a blank step; ``encoder_decoder`` needs it.
-
-    Raises:
-        TypeError, ValueError: An option of a wrong type or out of range.
     """
 
-    hidden: int = 128
-    layers: int = 1
-    window: int = 4
     steps: int | None = None
     blank: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("hidden", "layers", "window"):
-            check_int(name, getattr(self, name), 1)
-        if self.steps is not None:
-            check_int("steps", self.steps, 1)
 
 
 class Network(nn.Module, ABC):
     """A network that maps a sequence to an output for each time step.
+
+    Args:
+        num_inputs: Number F of inputs at each time step.
+        num_outputs: Number of outputs at each time step.
+        options: Its size and the other options. The weights come from torch's global random
+            generator.
+
+    Raises:
+        TypeError, ValueError: An option that this network does not have, or that it needs.
 
     Shapes: B episodes of T time steps, with F inputs at each. Axis 0 is the batch everywhere.
     `forward` and `step` compute the same function.
@@ -65,6 +57,12 @@ class Network(nn.Module, ABC):
 
     def __init__(self, num_inputs: int, num_outputs: int, options: NetworkOptions) -> None:
         super().__init__()
+        for option, value in options.gates.items():
+            if not (self.gated or value is None or value is False):
+                raise ValueError(
+                    f"{option} must be left out for the network {type(self).__name__}, got "
+                    f"{value!r}: it applies to networks with gates"
+                )
 
     @abstractmethod
     def features(self, x: Tensor) -> Tensor:

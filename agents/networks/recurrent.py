@@ -75,14 +75,21 @@ class _Recurrent(Network):
 
     layer: ClassVar[Callable[..., nn.RNNBase]]
     state_parts: ClassVar[int] = 1
+    directions: ClassVar[int] = 1
 
     def __init__(self, num_inputs: int, num_outputs: int, options: NetworkOptions) -> None:
         super().__init__(num_inputs, num_outputs, options)
         self.state_shape = options.layers, options.hidden
-        self.rnn = type(self).layer(num_inputs, options.hidden, options.layers, batch_first=True)
+        self.rnn = type(self).layer(
+            num_inputs,
+            options.hidden,
+            options.layers,
+            batch_first=True,
+            bidirectional=self.directions == 2,
+        )
         if isinstance(self.rnn, (nn.LSTM, nn.GRU)):
             init_gates(self.rnn, **options.gates)
-        self.head = nn.Linear(options.hidden, num_outputs)
+        self.head = nn.Linear(self.directions * options.hidden, num_outputs)
 
     def features(self, x: Tensor) -> Tensor:
         hidden: Tensor = self.rnn(x)[0]
@@ -118,23 +125,13 @@ class LSTM(_Recurrent):
     gated = True
 
 
-class BiLSTM(Network):
+class BiLSTM(_Recurrent):
     """A bidirectional LSTM: Graves and Schmidhuber (2005). It sees the future and cannot act."""
 
-    sees_future = True
+    layer = nn.LSTM
+    directions = 2
     gated = True
-
-    def __init__(self, num_inputs: int, num_outputs: int, options: NetworkOptions) -> None:
-        super().__init__(num_inputs, num_outputs, options)
-        self.rnn = nn.LSTM(
-            num_inputs, options.hidden, options.layers, batch_first=True, bidirectional=True
-        )
-        init_gates(self.rnn, **options.gates)
-        self.head = nn.Linear(2 * options.hidden, num_outputs)
-
-    def features(self, x: Tensor) -> Tensor:
-        hidden: Tensor = self.rnn(x)[0]
-        return hidden
+    sees_future = True
 
     def initial_state(self, size: int) -> State:
         raise TypeError(

@@ -10,12 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
-from agents.training.loop import Row
+from agents.learners import Row
 from seqenvs import Bounds
 from seqenvs.files import write_atomically
 
 SMOOTHED = 100  # points; a longer curve is drawn as a moving average, too
-LEAST_GAP = 0.05  # between the centres of two labels, as a fraction of the axis
 
 
 def draw_curve(path: Path, title: str, curve: Sequence[Row], bounds: Bounds | None) -> None:
@@ -41,29 +40,17 @@ def draw_curve(path: Path, title: str, curve: Sequence[Row], bounds: Bounds | No
             axes.plot(steps, values, color, lw=0.5, alpha=0.25)
             values, label = _smooth(values, width), f"{label}, mean of {width} updates"
         axes.plot(steps, values, color, label=label)
+    for dashes, (value, label) in enumerate(lines_of(bounds), 1):
+        axes.axhline(value, color="0.35", lw=1, ls=(0, (2 * dashes, 2)), zorder=1, label=label)
     axes.set_xlim(0, max(steps, default=1))
     axes.set_ylim(0, 1.05)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set(xlabel="time steps", ylabel="mean over episodes")
     figure.suptitle(title)
     axes.spines[["top", "right"]].set_visible(False)
-    if curve:
-        figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    else:
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    if not curve:
         axes.text(0.5, 0.5, "no episode has ended yet", transform=axes.transAxes, ha="center")
-    lines = lines_of(bounds)
-    heights = spread([value / 1.05 for value, _ in lines], LEAST_GAP)
-    for (value, label), height in zip(lines, heights, strict=True):
-        axes.axhline(value, color="0.35", lw=1, ls=(0, (4, 3)), zorder=1)
-        axes.annotate(
-            label,
-            xy=(1, value / 1.05),
-            xytext=(1.03, height),
-            xycoords="axes fraction",
-            va="center",
-            fontsize=9,
-            arrowprops={"arrowstyle": "-", "color": "0.6", "lw": 0.8, "shrinkA": 1, "shrinkB": 0},
-        )
     write_atomically(path, lambda temporary: figure.savefig(temporary))
 
 
@@ -83,15 +70,3 @@ def lines_of(bounds: Bounds | None) -> list[tuple[float, str]]:
         value = getattr(bounds, name)
         lines.setdefault(f"{value:.3f}", (value, []))[1].append(name)
     return sorted((value, f"{text}  {', '.join(names)}") for text, (value, names) in lines.items())
-
-
-def spread(heights: list[float], gap: float) -> list[float]:
-    """Move ascending heights until they are at least ``gap`` apart, and at most 1."""
-    placed: list[float] = []
-    for height in heights:
-        placed.append(max(height, placed[-1] + gap) if placed else height)
-    ceiling = 1.0
-    for i in reversed(range(len(placed))):
-        placed[i] = min(placed[i], ceiling)
-        ceiling = placed[i] - gap
-    return placed

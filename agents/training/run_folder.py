@@ -11,9 +11,8 @@ Importing this module does not import torch.
 
 from __future__ import annotations
 
-import csv
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +20,7 @@ from agents.config import OtherModelError, Settings
 from seqenvs.files import write_atomically, write_text
 
 if TYPE_CHECKING:
-    from agents.learners import Learner
+    from agents.learners import ReferenceAgent
 
 _T = TypeVar("_T")
 
@@ -53,18 +52,6 @@ def create(folder: Path, settings: Settings) -> None:
         raise RunFolderError(f"{folder} can't be written: {error}") from error
 
 
-def write_rows(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Write a CSV file, in which None is an empty cell."""
-
-    def fill(temporary: Path) -> None:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(rows)
-
-    write_atomically(path, fill)
-
-
 def write_settings(folder: Path, settings: Settings) -> None:
     """Write the settings of a run."""
     write_text(folder / SETTINGS, settings.to_json())
@@ -79,22 +66,18 @@ def read_settings(folder: Path) -> Settings:
     return _read(folder / SETTINGS, lambda path: Settings.from_json(path.read_text("utf-8")))
 
 
-def read_learner(folder: Path) -> Learner:
+def read_agent(folder: Path) -> ReferenceAgent:
     """Read the agent of a run, for ``predict``.
 
     Raises:
         RunFolderError: A file is missing, damaged, or belongs to another run.
         TypeError, ValueError, ImportError, gymnasium.error.Error: The environment cannot be made.
     """
-    from agents.learners import make_learner
+    from agents.learners import make_agent
 
-    learner = make_learner(read_settings(folder))
-
-    def load(path: Path) -> Learner:
-        learner.load_model(path)
-        return learner
-
-    return _read(folder / learner.model_file, load)
+    agent = make_agent(read_settings(folder))
+    _read(folder / agent.model_file, agent.load_model)
+    return agent
 
 
 def write_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:

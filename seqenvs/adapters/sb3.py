@@ -24,13 +24,11 @@ from seqenvs.env import SequenceEnv
 from seqenvs.validation import check_int
 from seqenvs.vector_env import SequenceVectorEnv
 
-_CHANGES_ALL = ("reset", "step", "step_block", "close")
-
 
 def make_sb3_env(
     id: str, num_envs: int, *, seed: int | None = None, monitor: bool = True, **kwargs: Any
 ) -> VecEnv:
-    """Make a vector environment for an SB3 algorithm.
+    """Make a `SequenceVecEnv` for an SB3 algorithm.
 
     Args:
         id: A registered id of a seqenvs environment, such as ``"SeqEcho-v0"``.
@@ -39,9 +37,6 @@ def make_sb3_env(
         monitor: Whether to wrap the environment in SB3's ``VecMonitor``, which adds
             ``info["episode"]`` at the end of an episode.
         **kwargs: Passed to ``gymnasium.make_vec``, such as ``lag=4``.
-
-    Returns:
-        A `SequenceVecEnv`, wrapped in a ``VecMonitor`` if ``monitor`` is True.
 
     Raises:
         TypeError: ``id`` is not an environment of seqenvs, or an argument is not allowed.
@@ -160,11 +155,7 @@ class SequenceVecEnv(VecEnv):
         setattr(self.env, attr_name, value)
 
     def env_method(
-        self,
-        method_name: str,
-        *method_args: Any,
-        indices: VecEnvIndices = None,
-        **method_kwargs: Any,
+        self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any
     ) -> list[Any]:
         """Call a method of the vector environment once per index.
 
@@ -173,7 +164,7 @@ class SequenceVecEnv(VecEnv):
         Raises:
             ValueError: The method acts on all sub-environments at once, such as ``reset``.
         """
-        if method_name in _CHANGES_ALL:
+        if method_name in ("reset", "step", "step_block", "close"):
             raise ValueError(
                 f"method_name must not be {method_name!r}, which acts on all {self.num_envs} "
                 "sub-environments at once: call the method of this VecEnv or of its attribute env"
@@ -182,7 +173,7 @@ class SequenceVecEnv(VecEnv):
         if method_name == "render":
             frames = method()
             return [None if frames is None else frames[i] for i in chosen]
-        return [method(*method_args, **method_kwargs) for _ in chosen]
+        return [method(*args, **kwargs) for _ in chosen]
 
     def env_is_wrapped(
         self, wrapper_class: type[gymnasium.Wrapper], indices: VecEnvIndices = None

@@ -1,13 +1,14 @@
-"""Small training runs, and the comparison of their states."""
+"""Small agents, and the comparison of their states."""
 
 from __future__ import annotations
 
 import torch
 
-from agents.config import RECURRENT_PPO, Settings, make_options
+import agents
+from agents.config import CLASS_NAMES, RECURRENT_PPO, Settings, make_options
+from agents.learners import make_agent
 from agents.networks import NETWORKS
 from agents.training import run_folder
-from agents.training.loop import start
 from agents.training.train import save
 
 SMALL = {RECURRENT_PPO: {"num_envs": 4, "hidden": 8, "head": 0}}
@@ -29,19 +30,29 @@ def settings_of(agent, id="SeqEcho-v0", kwargs=None, steps=10**6, target=2.0, se
     )
 
 
+def new(name, **options):
+    """A small agent that has learned nothing."""
+    return getattr(agents, CLASS_NAMES[name])(**{**SMALL[name], **options})
+
+
+def learn(agent, steps=600, id="SeqCopy-v0", kwargs=VARIABLE, seed=3):
+    """Let an agent learn, and return the steps that it reports."""
+    return list(agent.learn(id, kwargs=kwargs, steps=steps, seed=seed))
+
+
+def updated(settings, updates=1):
+    """An agent after some updates."""
+    agent = make_agent(settings)
+    for _ in range(updates):
+        agent.update()
+    return agent
+
+
 def folder_of(settings, path, updates=1):
     """A run folder, complete after some updates."""
     run_folder.create(path, settings)
-    training = start(settings)
-    for _ in range(updates):
-        training.update()
-    save(training, path)
+    save(updated(settings, updates), path)
     return path
-
-
-def points(training):
-    """The curve without its seconds, which differ from run to run."""
-    return [row._replace(seconds=0) for row in training.curve]
 
 
 def assert_same(one, other):

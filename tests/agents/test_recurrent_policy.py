@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
@@ -73,22 +72,6 @@ def test_the_policy_is_sb3_contribs(critic, layers, starts):
         )
     for mine, its in zip(*results, strict=True):
         assert_close(mine, its)
-
-
-@every_critic
-def test_predict_is_sb3_contribs_where_some_episodes_begin(critic):
-    space = spaces.Box(-1, 1, (5,))
-    stock, ours = stock_policy(critic, space, spaces.Discrete(4))
-    rng, state, its_state = np.random.default_rng(0), None, None
-    for step in range(8):
-        obs = rng.uniform(-1, 1, (3, 5)).astype(np.float32)
-        begins = np.array([step == 0, step in (0, 3), step == 5])
-        actions, state = ours.predict(obs, state, begins, deterministic=True)
-        its_actions, its_state = stock.predict(obs, its_state, begins, deterministic=True)
-        np.testing.assert_array_equal(actions, its_actions)
-        np.testing.assert_allclose(state, its_state, atol=1e-6)
-    fresh, _ = ours.predict(obs[0], None, np.array([True]), deterministic=True)
-    assert fresh.shape == ()
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])

@@ -4,13 +4,21 @@ import math
 
 import pytest
 
-pytest.importorskip("sb3_contrib")
-
 from benchmarks import learning
 
 
+class Quick:
+    """Has learned at once."""
+
+    def __init__(self, name, row, seed):
+        self.seconds, self.steps, self.mean_return, self.reached_target = 1e-9, 2000, 1.0, True
+
+    def update(self):
+        pass
+
+
 def test_it_prints_a_row_with_bounds(capsys, monkeypatch):
-    monkeypatch.setitem(learning.CANDIDATES, "recurrent_ppo", quick)
+    monkeypatch.setitem(learning.CANDIDATES, "recurrent_ppo", Quick)
     assert learning.main(["--only", "classify", "--seeds", "1", "--limit", "0.01"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert "1 thread; median of 1 seeds" in printed[2]
@@ -20,18 +28,6 @@ def test_it_prints_a_row_with_bounds(capsys, monkeypatch):
     assert ">0.01 at 0." in row
     assert ">=" in row and "<=" in row
     assert max(len(text) for text in printed[3:]) <= 110
-
-
-def quick(name, row, seed):
-    """Is there at once."""
-
-    class Quick:
-        steps = 2000
-
-        def update(self):
-            return [1.0] * learning.WINDOW, []
-
-    return Quick()
 
 
 def test_the_second_table_is_of_recurrent_ppo_alone(capsys):
@@ -48,14 +44,13 @@ def test_ctrl_c_prints_what_is_there(capsys, monkeypatch):
         calls.append(seed)
         if len(calls) == 12:  # the first five warm up
             raise KeyboardInterrupt
-        return quick(name, row, seed)
+        return Quick(name, row, seed)
 
     for name in learning.CANDIDATES:
         monkeypatch.setitem(learning.CANDIDATES, name, make)
     assert learning.main(["--only", "copy of 5"]) == 130
-    *_, row, last = capsys.readouterr().out.splitlines()
+    row = capsys.readouterr().out.splitlines()[-1]
     assert row.split() == ["copy", "of", "5", *["0.0", "2k"] * 5, *row.split()[-2:]]
-    assert last.startswith("Interrupted")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +59,7 @@ def test_ctrl_c_prints_what_is_there(capsys, monkeypatch):
         (20.0, 3.0, "6.7"),
         (math.inf, 7.0, ">=17.1"),
         (7.0, math.inf, "<=0.1"),
-        (math.inf,) * 2 + ("-",),
+        (math.inf, math.inf, "-"),
     ],
 )
 def test_a_ratio_or_its_bound(one, other, text):
@@ -72,7 +67,6 @@ def test_a_ratio_or_its_bound(one, other, text):
     assert learning.ratio(*cells) == text
 
 
-@pytest.mark.parametrize("arguments", [["--only", "nothing"], ["--seeds", "0"], ["--limit", "0"]])
-def test_wrong_options_exit_2(arguments):
-    with pytest.raises(SystemExit, match="2"):
-        learning.main(arguments)
+def test_wrong_options_exit_2(capsys):
+    assert learning.main(["--only", "nothing"]) == learning.main(["--seeds", "0"]) == 2
+    assert "--only must be part of one of echo lag 4" in capsys.readouterr().err

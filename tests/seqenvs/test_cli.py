@@ -30,7 +30,7 @@ def type_in(monkeypatch):
     def answers(*lines):
         left = iter(lines)
 
-        def typed(prompt=""):
+        def typed(prompt):
             print(prompt, end="")
             line = next(left, EOFError())
             if isinstance(line, BaseException):
@@ -111,26 +111,29 @@ def test_show_wraps_the_whole_episode(capsys, monkeypatch, columns):
     assert columns - 5 < longest <= columns
 
 
+REFUSED = "--picture must be a .png file in a folder that exists, got "
+
+
 @pytest.mark.parametrize(
     ("name", "code", "message"),
     [
-        ("a.PNG", 0, None),
-        ("folder.png", 2, "--picture must be a file that ends in .png, got {}"),
-        ("a.gif", 2, "--picture must be a file that ends in .png, got {}"),
-        ("folder.png/none/a.png", 2, "--picture {}: there is no folder {}"),
-        (f"{'a' * 246}.png", 1, "{}: File name too long"),
+        ("a.PNG", 0, ""),
+        ("folder.png", 1, "Is a directory"),
+        ("a.gif", 2, REFUSED),
+        ("folder.png/none/a.png", 2, REFUSED),
+        (f"{'a' * 246}.png", 1, "File name too long"),
     ],
 )
 def test_show_draws_a_picture(tmp_path, capsys, name, code, message):
     (tmp_path / "folder.png").mkdir()
     path = tmp_path / name
     assert main(["show", "SeqEcho-v0", "--picture", str(path)]) == code
-    if message is None:
+    if code == 0:
         with Image.open(path) as picture:
             assert picture.format == "PNG"
         return
-    error = capsys.readouterr().err
-    assert error == f"seqenvs: error: {message.format(path, path.parent)}\n"
+    said = f"{message}{path}" if code == 2 else f"{path}: {message}"
+    assert capsys.readouterr().err == f"seqenvs: error: {said}\n"
     assert [file.name for file in tmp_path.rglob("*")] == ["folder.png"]
 
 
@@ -189,18 +192,14 @@ def test_play_asks_again(capsys, type_in, arguments, lines, allowed, wrong):
 
 @pytest.mark.parametrize("end", ["q", EOFError(), KeyboardInterrupt()])
 def test_play_ends_at_any_time(capsys, type_in, end):
-    arguments = ["play", "SeqEcho-v0", "--set", "length=2", "--episodes", "5"]
     for lines, said in ((["", "4", "", end], "over 1 episode is "), ([end], "no episode was")):
         type_in(*lines)
-        assert main(arguments) == 0
+        assert main(["play", "SeqEcho-v0", "--set", "length=2", "--episodes", "5"]) == 0
         assert said in capsys.readouterr().out
 
 
 def test_play_hides_the_past_on_a_terminal(capsys, monkeypatch, type_in):
     arguments = ["play", "SeqEcho-v0", "--set", "length=3", "--set", "lag=2"]
-    type_in("", "", "3")
-    assert main(arguments) == 0
-    assert "\x1b" not in capsys.readouterr().out
     for stream in ("stdin", "stdout"):
         monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "40")
@@ -258,10 +257,10 @@ def test_evaluate_takes_a_class_or_an_object_of_the_working_folder(tmp_path, mon
         main(["evaluate", "zero:Wrong", "--id", "SeqEcho-v0"])
 
 
-def zip_file(path, **data):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("data", json.dumps(data))
-    return str(path)
+def zip_file(path, module, **data):
+    with zipfile.ZipFile(path / "model.zip", "w") as archive:
+        archive.writestr("data", json.dumps({"policy_class": {"__module__": module}, **data}))
+    return ["evaluate", str(path / "model.zip"), "--id", "SeqEcho-v0"]
 
 
 @pytest.mark.parametrize(
@@ -276,8 +275,7 @@ def zip_file(path, **data):
 def test_the_algorithm_is_found_in_the_zip_file(tmp_path, monkeypatch, name, module, data, capsys):
     loaded = []
     monkeypatch.setattr("seqenvs.files.import_object", lambda path, _: loaded.append(path))
-    path = zip_file(tmp_path / "model.zip", policy_class={"__module__": module}, **data)
-    assert main(["evaluate", path, "--id", "SeqEcho-v0", "--trust"]) == 2
+    assert main([*zip_file(tmp_path, module, **data), "--trust"]) == 2
     assert loaded == [ALGORITHMS[name]] and f"loaded with {name}: " in capsys.readouterr().err
 
 
@@ -294,8 +292,7 @@ def test_the_algorithm_is_found_in_the_zip_file(tmp_path, monkeypatch, name, mod
 def test_a_zip_file_that_is_not_loaded(tmp_path, capsys, flags, message):
     if flags[-1:] == ["ppo"]:
         pytest.importorskip("stable_baselines3")
-    path = zip_file(tmp_path / "model.zip", policy_class={"__module__": "mine"})
-    assert main(["evaluate", path, "--id", "SeqEcho-v0", *flags]) == 2
+    assert main([*zip_file(tmp_path, "mine"), *flags]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
 
@@ -340,14 +337,10 @@ def test_a_closed_pipe():
 
 @pytest.mark.parametrize(("command", "unbuffered"), [("list", "1"), ("--help", "")])
 def test_a_full_disk(command, unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "w") as full:
         ran = subprocess.run(
-            [*COMMAND, command],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            [*COMMAND, command], stdout=full, stderr=subprocess.PIPE, text=True, env=environment
         )
     assert ran.returncode == 1
     assert ran.stderr == "seqenvs: error: the output can't be written: No space left on device\n"
@@ -381,12 +374,11 @@ def test_assignments():
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (["a b=4"], "--option must be NAME=VALUE, such as lag=4, got 'a b=4'"),
-        (["lag="], "--option lag must be a word, or a Python number, string or list, got ''"),
-        (["lag=1+x"], "--option lag must be a word, or a Python number, string or list, got '1+x'"),
-        (["lag=2", "a=1", "lag=3"], "--option lag is given twice, the second time as '3'"),
+        (["a b=4"], " must be NAME=VALUE, such as lag=4, got 'a b=4'"),
+        (["lag=1+x"], " lag must be a word, or a Python number, string or list, got '1+x'"),
+        (["lag=2", "a=1", "lag=3"], " lag is given twice, the second time as '3'"),
     ],
 )
 def test_assignments_that_are_refused(texts, message):
-    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(UsageError, match=f"^--option{re.escape(message)}$"):
         assignments("--option", texts)

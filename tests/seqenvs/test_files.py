@@ -7,18 +7,16 @@ from seqenvs import files
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):
-    path = tmp_path / "table.tar.gz"
-    path.write_text("old")
-    names = []
+    path, names = tmp_path / "table.tar.gz", []
 
     def fill(temporary):
         assert path.read_text() == "old" and temporary.parent == tmp_path
         temporary.write_text("new")
         names.append(temporary.name)
 
-    files.write_atomically(path, fill)
-    path.write_text("old")
-    files.write_atomically(path, fill)
+    for _ in range(2):
+        path.write_text("old")
+        files.write_atomically(path, fill)
     assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
     assert len(set(names)) == 2 and all(name.endswith(".tar.gz") for name in names)
 
@@ -26,9 +24,8 @@ def test_a_file_is_replaced_as_a_whole(tmp_path):
 def test_a_failure_leaves_the_old_file_and_no_other(tmp_path):
     path = tmp_path / "settings.json"
     files.write_json(path, {"lag": 4})
-    for values, error in (({"lag": object()}, TypeError), ({"lag": float("nan")}, ValueError)):
-        with pytest.raises(error):
-            files.write_json(path, values)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.write_json(path, {"lag": float("nan")})
 
     def fail(temporary):
         temporary.write_text("half")

@@ -142,8 +142,8 @@ class SequencePPO(sb3_contrib.RecurrentPPO):
         clipped = actions
         if isinstance(self.action_space, spaces.Box):
             clipped = np.clip(actions, self.action_space.low, self.action_space.high)
-        following, rewards, dones, _, infos = open_loop.step_block(clipped)
-        rewards, new_obs = rewards.astype(np.float32), following[-1].copy()
+        new_obs, rewards, dones, _, infos = open_loop.step_block(clipped, all_observations=False)
+        rewards = rewards.astype(np.float32)
         self.num_timesteps += dones.size
         if isinstance(env, VecMonitor):
             self._record_episodes(env, rewards, dones)
@@ -159,7 +159,7 @@ class SequencePPO(sb3_contrib.RecurrentPPO):
             values=values,
             log_probs=log_probs,
         )
-        self._last_obs, self._last_episode_starts = new_obs, dones[-1].copy()
+        self._last_obs, self._last_episode_starts = new_obs.copy(), dones[-1].copy()
         self._last_lstm_states = lstm_states
         callback.update_locals(locals())
         with torch.no_grad():

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from seqenvs.benchmark.report.figures import make_figures, write_figures
 from seqenvs.benchmark.report.finding import find
-from seqenvs.benchmark.report.markdown import leaderboard
-from seqenvs.benchmark.report.page import make_page, page_data
+from seqenvs.benchmark.report.page import make_page
 from seqenvs.benchmark.report.reading import read_folder
 from seqenvs.benchmark.report.tables import make_tables
+from seqenvs.benchmark.report.texts import leaderboard
 from seqenvs.benchmark.results import ResultError
 from seqenvs.files import write_text
 
@@ -39,7 +39,7 @@ def write_report(folder: Path, out: Path) -> list[Path]:
     finding = find(tables)
     figures = make_figures(list(results.agents.agent), tables, finding)
     texts = {
-        out / PAGE: make_page(page_data(results, tables, finding), figures),
+        out / PAGE: make_page(results, tables, finding, figures),
         out / LEADERBOARD: leaderboard(results, tables, finding),
     }
     for name, table in tables.items():

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,19 @@ import pandas as pd
 import vl_convert
 
 from seqenvs.benchmark.report.figures import DASHES, SHAPES, THEMES, config
-from seqenvs.benchmark.report.finding import Finding, budgets
-from seqenvs.benchmark.report.reading import BOUNDS, LEARNS_FROM, SECTIONS, Results
-from seqenvs.benchmark.results import HORIZON_SCORE, SOLVED_RETURN, SOLVED_SCORE
-from seqenvs.benchmark.statistics import METHOD, MIN_SEEDS
+from seqenvs.benchmark.report.finding import Finding
+from seqenvs.benchmark.report.reading import (
+    BOUNDS,
+    CAPACITY,
+    ECHO,
+    LEARNS_FROM,
+    MATRIX,
+    RECALL,
+    SECTIONS,
+    Results,
+)
+from seqenvs.benchmark.report.texts import HORIZONS, NUMBERS, TextTable, table_html, text_tables
+from seqenvs.benchmark.statistics import METHOD
 
 FILES = Path(__file__).with_name("assets")
 SCRIPTS = ("elements", "tables", "charts", "sections", "player")  # in the order of their use
@@ -27,11 +37,30 @@ MAX_POINTS, MIN_POINTS = 48, 6  # of a curve
 MAX_STEPS, MIN_STEPS = 120, 12  # of a row of accuracies
 
 
-def make_page(data: dict[str, Any], figures: Mapping[str, Any]) -> str:
-    """Return the page: its template with the style, the scripts and the data in it."""
+def make_page(
+    results: Results,
+    tables: Mapping[str, pd.DataFrame],
+    finding: Finding,
+    figures: Mapping[str, Any],
+) -> str:
+    """Return the page: its template with the texts, the tables, the scripts and their data."""
+    data = page_data(results, tables)
     scripts = "".join((FILES / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
+    shown = text_tables(tables)
     parts = {
         "STYLE": _colors() + (FILES / "page.css").read_text("utf-8"),
+        "QUESTION": escape(finding.question),
+        "ANSWER": escape(finding.answer),
+        "CAPTION": escape(finding.caption),
+        "FACTS": _facts(results),
+        "NUMBERS": escape(NUMBERS),
+        "HORIZONS": escape(HORIZONS),
+        "LEADERBOARD": _tables(shown, MATRIX),
+        "ECHO": _tables(shown, ECHO),
+        "RECALL": _tables(shown, RECALL),
+        "CAPACITY": _tables(shown, CAPACITY),
+        "MISSING": _missing(tables, [*results.notes, *data["thinned"]]),
+        "PROVENANCE": _provenance(results),
         # None of these may end the script element that it stands in.
         "VEGA": vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace(
             "</script", "<\\/script"
@@ -61,12 +90,9 @@ def to_json(data: dict[str, Any]) -> str:
     return str(pd.Series(data, dtype=object).to_json(orient="index", double_precision=4))
 
 
-def page_data(
-    results: Results, tables: Mapping[str, pd.DataFrame], finding: Finding
-) -> dict[str, Any]:
-    """Return all that the page shows besides the figures."""
+def page_data(results: Results, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return the data that the scripts show, and lines about what was left out of them."""
     thinned: list[str] = []
-    names = ("overall", "leaderboard", "horizons", "missing", "damaged")
     return {
         "agents": results.agents.to_dict("records"),
         "bounds": BOUNDS,
@@ -74,32 +100,9 @@ def page_data(
         "dashes": dict(zip(LEARNS_FROM.values(), DASHES, strict=True)),
         "themes": {theme: config(theme) for theme in THEMES},
         "colors": len(THEMES["light"]["agents"]),
-        "words": {
-            "question": finding.question,
-            "answer": finding.answer,
-            "caption": finding.caption,
-            "method": METHOD,
-            "seeds": MIN_SEEDS,
-            "horizon": HORIZON_SCORE,
-            "solved": SOLVED_SCORE,
-            "return": SOLVED_RETURN,
-        },
-        "tables": {  # the names of the columns only once
-            name: {
-                "columns": list(tables[name].columns),
-                "rows": tables[name].astype(object).to_numpy().tolist(),
-            }
-            for name in names
-        },
-        "budgets": {
-            section: "; ".join(budgets(rows))
-            for section, rows in tables["horizons"].groupby("section")
-        },
         "generalisation": list(tables["generalisation"].environment.unique()),
         "places": _places(results, thinned),
-        "notes": results.notes,
         "thinned": thinned,
-        "facts": _facts(results),
     }
 
 
@@ -190,35 +193,59 @@ def _accuracy(accuracies: pd.Series[Any], most: int) -> dict[str, Any]:
     return {"width": width, "length": longest, "values": values.round(3)}
 
 
-def _facts(results: Results) -> dict[str, Any]:
-    """Return what the page says about the runs as a whole."""
-    runs, expected = (each.drop_duplicates("key") for each in (results.runs, results.expected))
-    missing = int((~expected.key.isin(runs.key)).sum())
+def _tables(shown: list[TextTable], section: str) -> str:
+    """Return the tables of a section of the report in HTML."""
+    texts = [
+        f'<div class="agents"><h4>{escape(title)}</h4><p class="note">{escape(note)}</p>'
+        f"{table_html(frame, title)}</div>"
+        for place, title, note, frame in shown
+        if place == section
+    ]
+    return "\n".join(texts) or '<p class="empty">There are no results of this section.</p>'
+
+
+def _facts(results: Results) -> str:
+    """Return a line about the runs as a whole."""
+    runs = results.runs.drop_duplicates("key")
+    parts = [
+        _plural(len(runs), "run"),
+        _plural(len(results.agents), "agent"),
+        _plural(runs.environment.nunique(), "environment"),
+        f"finished {_date(runs.finished.max())}",
+    ]
+    expected = results.expected.key
+    lacking = expected[~expected.isin(runs.key)].nunique()
+    parts += [f'<a href="#missing">{_plural(lacking, "missing run")}</a>'] if lacking else []
+    damaged = len(results.damaged)
+    parts += [f'<a href="#missing">{_plural(damaged, "damaged file")}</a>'] if damaged else []
+    return " · ".join(parts)
+
+
+def _missing(tables: Mapping[str, pd.DataFrame], notes: list[str]) -> str:
+    """Return what is missing, what is damaged, and notes."""
+    parts = []
+    for name in ("missing", "damaged"):
+        rows = tables[name]
+        label = f"{name.capitalize()}: {len(rows):,} rows"
+        parts.append(f"<h3>{label}</h3>{table_html(rows, label)}" if len(rows) else "")
+    parts += [f"<p>{escape(line)}</p>" for line in notes]
+    return "\n".join(parts) or "<p>Nothing is missing, damaged or left out.</p>"
+
+
+def _provenance(results: Results) -> str:
+    runs = results.runs.drop_duplicates("key")
     first, last = _date(runs.finished.min()), _date(runs.finished.max())
-    machines, versions = sorted(set(runs.machine)), sorted(set(runs.versions))
-    counts = {
-        "run": len(runs),
-        "agent": len(results.agents),
-        "environment": runs.environment.nunique(),
-    }
-    lacking = [_plural(missing, "missing run")] if missing else []
-    lacking += [_plural(len(results.damaged), "damaged file")] if len(results.damaged) else []
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        "line": [*(_plural(number, word) for word, number in counts.items()), f"finished {last}"],
-        "lacking": lacking,
-        "expected": len(expected),
-        "missing": missing,
-        "provenance": [
-            ("Finished", last if first == last else f"{first} to {last}"),
-            ("Processor time spent on learning", f"{runs.seconds.sum() / 60:,.1f} min"),
-            ("Wall time of all runs, added up", f"{runs.wall_seconds.sum() / 60:,.1f} min"),
-            *(("Machine", each) for each in machines),
-            *(("Versions", each) for each in versions),
-            ("Statistics", METHOD),
-            ("Page made", _date(now)),
-        ],
-    }
+    facts = [
+        ("Finished", last if first == last else f"{first} to {last}"),
+        ("Processor time spent on learning", f"{runs.seconds.sum() / 60:,.1f} min"),
+        ("Wall time of all runs, added up", f"{runs.wall_seconds.sum() / 60:,.1f} min"),
+        *(("Machine", each) for each in sorted(set(runs.machine))),
+        *(("Versions", each) for each in sorted(set(runs.versions))),
+        ("Statistics", METHOD),
+        ("Page made", f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S UTC}"),
+    ]
+    rows = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts)
+    return f"<dl>{rows}</dl>"
 
 
 def _plural(count: int, word: str) -> str:
@@ -226,4 +253,4 @@ def _plural(count: int, word: str) -> str:
 
 
 def _date(text: str) -> str:
-    return text.replace("T", " ").replace("Z", " UTC") or "unknown"
+    return escape(text.replace("T", " ").replace("Z", " UTC") or "unknown")

@@ -148,13 +148,11 @@ function setUpPlayer() {
 
 // All sections -----------------------------------------------------------------------------------
 
-for (const each of document.querySelectorAll("[data-word]")) each.textContent = `${data.words[each.dataset.word]}`;
+tables();
 finding();
-leaderboard();
 sweeps();
 curves();
 accuracies();
 setUpPlayer();
-missing();
-provenance();
+document.body.dataset.ready = "";
 dark.addEventListener("change", redrawAll);

@@ -1,18 +1,18 @@
 // The sections of figures.
 
+const NOTHING = "There are no results of this section.";
+
 function sweeps() {
-  const parts = [["Memory horizon: echo", "horizon-echo", "horizon"], ["Memory horizon: recall", "horizon-recall", "horizon"], ["Capacity", "capacity", "capacity"]];
-  for (const [section, name, word] of parts) {
-    if (!specs[name]) { byId(name).append(empty("There are no results of this section.")); continue; }
-    addLines(byId(name), name);
-    byId(`${name}-table`).append(...horizonTable(section, word));
+  for (const name of ["horizon-echo", "horizon-recall", "capacity"]) {
+    if (specs[name]) addLines(byId(name), name);
+    else byId(name).append(empty(NOTHING));
   }
   data.generalisation.forEach((environment, i) => {
     const box = make("div");
     byId("generalisation-charts").append(make("div", {}, make("h3", {}, environment), box));
     addLines(box, `generalisation-${i + 1}`);
   });
-  if (!data.generalisation.length) byId("generalisation-charts").append(empty("There are no results of this section."));
+  if (!data.generalisation.length) byId("generalisation-charts").append(empty(NOTHING));
   const agents = (...names) => new Set(names.flatMap((name) => agentsOf(specs[name]?.datasets.points ?? [])));
   addChips(document.querySelector("#horizon .chips"), agents("horizon-echo", "horizon-recall"));
   addChips(document.querySelector("#capacity-section .chips"), agents("capacity"));
