@@ -271,15 +271,3 @@ def test_what_names_no_class_is_not_registered(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)  # an import that fails inside a module is not hidden
     with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_there"):
         SequenceEnv("needs_more:Mine")
-
-
-def test_make_vec_accepts_the_render_modes_that_make_accepts():
-    both = [
-        gymnasium.make_vec("SeqEcho-v0", 1, mode, render_mode="rgb_array_list")
-        for mode in ("vector_entry_point", "sync")
-    ]
-    for env in both:
-        env.reset(seed=3)
-        env.step(np.array([1]))
-    pictures, wanted = (env.render() for env in both)
-    np.testing.assert_array_equal(pictures, wanted)
