@@ -1,4 +1,4 @@
-"""Pictures show nothing of the future, have one size, and work with Gymnasium's wrappers."""
+"""Pictures and texts show nothing of the future and have one size."""
 
 import sys
 from itertools import combinations
