@@ -154,30 +154,22 @@ def ratio(rates: dict[str, list[float]], one: str, other: str) -> float:
     return median(a / b for a, b in zip(rates[one], rates[other], strict=True))
 
 
-def cases(args: argparse.Namespace) -> dict[str, Callable[[int], Loop]]:
-    """Return the candidates of the second table, by name: functions of the number N."""
-
-    def stepping(**kwargs: Any) -> Callable[[int], Loop]:
-        return lambda size: vector(gymnasium.make_vec(args.id, size, **kwargs))
-
-    def in_blocks(steps: int, **kwargs: Any) -> Callable[[int], Loop]:
-        return lambda size: blocks(gymnasium.make_vec(args.id, size, **kwargs), steps)
-
+def cases(args: argparse.Namespace) -> dict[str, tuple[dict[str, Any], int]]:
+    """Return the candidates of the second table: keyword arguments, and the steps of a block."""
     plain = {"encoding": args.encoding}
-    low, high = args.lengths
-    variable = {"length": (low, high), **plain}
+    variable = {"length": tuple(args.lengths)}
+    same_step = {"autoreset_mode": "SameStep"}
     return {
-        "fixed": stepping(**plain),
-        f"length=({low}, {high})": stepping(**variable),
-        "SAME_STEP": stepping(autoreset_mode="SameStep", **plain),
-        f"SAME_STEP, length=({low}, {high})": stepping(autoreset_mode="SameStep", **variable),
-        f"blocks of {args.block[0]}": in_blocks(args.block[0], **plain),
-        f"blocks of {args.block[1]}": in_blocks(args.block[1], **plain),
-        "one_hot": stepping(),
-        "one_hot, length": stepping(length=(low, high)),
-        "one_hot, SAME_STEP": stepping(autoreset_mode="SameStep"),
-        "one_hot, time_step and previous_action": stepping(extras=["time_step", "previous_action"]),
-        "one_hot, stack_size=4": stepping(stack_size=4),
+        "fixed": (plain, 0),
+        "variable": ({**plain, **variable}, 0),
+        "SAME_STEP": ({**plain, **same_step}, 0),
+        "SAME_STEP, variable": ({**plain, **same_step, **variable}, 0),
+        **{f"blocks of {steps}": (plain, steps) for steps in args.blocks},
+        "one_hot": ({}, 0),
+        "one_hot, variable": (variable, 0),
+        "one_hot, SAME_STEP": (same_step, 0),
+        "one_hot, time_step, previous_action": ({"extras": ["time_step", "previous_action"]}, 0),
+        "one_hot, stack_size=4": ({"stack_size": 4}, 0),
     }
 
 
@@ -240,15 +232,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.stepping", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("--id", default="SeqEcho-v0")
-    parser.add_argument("--encoding", default="index", help="default: %(default)s, integers")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.1, help="of a candidate in a round")
-    parser.add_argument("--num-envs", type=int, nargs="*", default=[1, 16, 256, 1024, 4096, 16384])
-    parser.add_argument("--lengths", type=int, nargs=2, default=[8, 12], help="variable lengths")
-    parser.add_argument("--block", type=int, nargs=2, default=[10, 128], help="steps in a block")
-    parser.add_argument("--against", metavar="FOLDER", help="another checkout to compare with")
-    parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
+    add = parser.add_argument
+    add("--id", default="SeqEcho-v0")
+    add("--encoding", default="index", help="default: %(default)s, integers")
+    add("--rounds", type=int, default=9)
+    add("--seconds", type=float, default=0.1, help="of a candidate in a round")
+    add("--num-envs", type=int, nargs="*", default=[1, 16, 256, 1024, 4096, 16384])
+    add("--lengths", type=int, nargs=2, default=[8, 12], help="variable lengths, low and high")
+    add("--blocks", type=int, nargs="*", default=[10, 128], help="steps in a block")
+    add("--against", metavar="FOLDER", help="another checkout to compare with")
+    add("--serve", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
         serve(args)
@@ -284,12 +277,16 @@ def main() -> None:
         figures = "".join(f"{median(rates[name]) / 1e6:10.2f}" for name in loops)
         ratios = ratio(rates, "step", "floor"), ratio(rates, "step", "sync")
         print(f"{size:8d}{figures}   {ratios[0]:10.2f} {ratios[1]:10.2f}", flush=True)
-    print("\ntime of a step / time of a fixed-length NEXT_STEP step")
+    print("\ntime of a step / time of a fixed-length NEXT_STEP step with the same encoding")
+    print(f"variable: length=({args.lengths[0]}, {args.lengths[1]})")
     sizes = [size for size in args.num_envs if size in (16, 1024, 16384)] or args.num_envs
     print(" " * 40 + "".join(f"{size:>10,d}" for size in sizes))
     columns = []
     for size in sizes:
-        loops = {name: make_loop(size) for name, make_loop in cases(args).items()}
+        loops = {}
+        for name, (kwargs, steps) in cases(args).items():
+            envs = gymnasium.make_vec(args.id, size, **kwargs)
+            loops[name] = blocks(envs, steps) if steps else vector(envs)
         rates = measure(loops, args.rounds, args.seconds)
         base = {name: "one_hot" if name.startswith("one_hot") else "fixed" for name in loops}
         columns.append({name: ratio(rates, base[name], name) for name in loops})
