@@ -114,9 +114,9 @@ def _best(
 ) -> float:
     """Return the score of the policy that gives the best single answer in each group.
 
-    The best answer is found for each component on its own. Millions of small numbers are added up:
-    numpy adds pairwise within a group and fsum adds the groups exactly, because rounding errors of
-    a plain sum would push the result above 1.
+    It is found for each component on its own: the weighted median in a Box, else the most frequent
+    answer. Millions of small numbers are added up: numpy adds pairwise within a group and fsum adds
+    the groups exactly, because rounding errors of a plain sum would push the result above 1.
     """
     parts: list[float] = []
     answers: Any
@@ -131,7 +131,10 @@ def _best(
         if isinstance(space, spaces.Box):
             width = float(space.high[component] - space.low[component])
             sizes = np.diff(starts, append=len(member))
-            answers = np.repeat(_weighted_medians(values, weights, starts), sizes)
+            upto = weights.cumsum()
+            half = upto[starts] - weights[starts] + np.add.reduceat(weights, starts) / 2
+            medians = np.searchsorted(upto, half).clip(starts, starts + sizes - 1)
+            answers = np.repeat(values[medians], sizes)
             score = weights * (1 - np.abs(values - answers) / width)
             parts += np.add.reduceat(score, starts).tolist()
         else:
@@ -141,19 +144,6 @@ def _best(
             parts += np.maximum.reduceat(votes, np.searchsorted(answers, starts)).tolist()
     best = math.fsum(parts) / int(target.shape[1])
     return round(best, 12)  # removes rounding error, so that 1 is exactly 1
-
-
-def _weighted_medians(
-    values: NDArray[np.float64], weights: NDArray[np.float64], starts: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return each group's weighted median; the values are sorted within each group."""
-    medians = values[starts]
-    ends = np.append(starts[1:], len(values))
-    for index in np.flatnonzero(ends - starts > 1):
-        members = slice(starts[index], ends[index])
-        upto = weights[members].cumsum()
-        medians[index] = values[members][np.searchsorted(upto, upto[-1] / 2)]
-    return medians
 
 
 def irwin_hall_cdf(count: int, x: ArrayLike) -> NDArray[np.float64]:

@@ -6,13 +6,34 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 
+from seqenvs.problem import Problem, Symbols
 from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
 from seqenvs.registration import IDS
+from seqenvs.sampling import draw_symbols
 
 # The easiest id of each problem; the other ids run under `full`.
 _easiest = {problem: id for id, (problem, parameters) in IDS.items() if not parameters}.values()
 EACH_ID = [pytest.param(id, marks=() if id in _easiest else pytest.mark.full) for id in IDS]
+
+
+class Parity(Problem):
+    """The simplest sound problem of one's own."""
+
+    input_spec, action_space, num_inputs = Symbols(2), spaces.Discrete(2), (8, 8)
+
+    def draw(self, rng, num_inputs):
+        return draw_symbols(rng, 2, (int(num_inputs.max()), len(num_inputs)))
+
+    def answer(self, inputs, lengths):
+        return inputs.cumsum(axis=0) % 2, due(inputs, lengths)
+
+
+def due(inputs, lengths):
+    """Return a mask of an answer at each step."""
+    return np.arange(len(inputs))[:, None] < np.broadcast_to(lengths, inputs.shape[1])
+
 
 _rng = np.random.default_rng(0)
 _levels = _rng.integers(0, 4, (20, 7, 3)) / 4

@@ -91,24 +91,16 @@ class Classify(Problem):
 
     def bounds(self) -> Bounds:
         low, high = self.num_inputs
-        if self.framing == "one_to_one":
-            earlier = np.arange(high)  # number of values before the current one
-            limit = np.full(high, self._threshold * high)
-        else:
-            earlier = np.arange(low - 1, high)
-            limit = self._threshold * (earlier + 1)
+        one_to_one = self.framing == "one_to_one"
+        earlier = np.arange(0 if one_to_one else low - 1, high)  # values before the current one
+        limit = self._threshold * (np.full(high, high) if one_to_one else earlier + 1)
 
-        def label_one(
-            x: Any,
-        ) -> Any:  # P(label 1 | current value x), one row per number of earlier values
-            if self.framing == "one_to_one":
+        def label_one(x: Any) -> Any:
+            """Return P(label 1 | current value x), one row per number of earlier values."""
+            if one_to_one:
                 return 1 - irwin_hall_cdf(high - 1, limit[0] - x)
-            return np.stack(
-                [
-                    1 - irwin_hall_cdf(int(n), at - x)[-1]
-                    for n, at in zip(earlier, limit, strict=True)
-                ]
-            )
+            rows = zip(earlier.tolist(), limit, strict=True)
+            return 1 - np.stack([irwin_hall_cdf(count, at - x)[-1] for count, at in rows])
 
         # Both labels are equally likely where the earlier sum needs to be at its median, count / 2.
         x, weight = _nodes(np.concatenate([limit % 1, limit - earlier / 2]))
@@ -120,10 +112,8 @@ class Classify(Problem):
         x, weight = _nodes(np.concatenate([limit % 1, even]))
         mean = label_one(x).mean(axis=0)
         memoryless = np.maximum(mean, 1 - mean) @ weight
-        best = (
-            round(float(policy), 12) for policy in (memoryless, clock)
-        )  # so that 1 is exactly 1
-        return Bounds(0.5, *best)
+        # Rounded so that 1 is exactly 1.
+        return Bounds(0.5, round(float(memoryless), 12), round(float(clock), 12))
 
 
 def _nodes(knots: Any) -> tuple[Any, Any]:

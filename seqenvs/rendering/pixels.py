@@ -58,15 +58,9 @@ def current_picture(trace: Trace) -> NDArray[np.uint8]:
 def whole_picture(trace: Trace) -> NDArray[np.uint8]:
     """Draw all time steps of an episode that is over, or its beginning and end if it is very long.
 
-    Args:
-        trace: The episode.
-
     Returns:
         (H, W, 3) uint8, with at most `MOST_COLUMNS` time steps in a row. A note says how many time
         steps are left out.
-
-    Raises:
-        ImportError: Pillow is not installed.
     """
     num_rows = -(-trace.length // MOST_COLUMNS)
     columns = -(-trace.length // num_rows)

@@ -40,17 +40,10 @@ def render(trace: Trace, mode: str) -> Any:
 
 
 class TraceRecorder:
-    """Keeps the trace of each sub-environment's episode.
+    """Keeps the traces of N sub-environments.
 
-    Args:
-        name: The title of the pictures.
-        problem: The problem.
-        num_envs: N.
-        render_mode: One of `RENDER_MODES`, or such a mode with ``_list``: then the frames of all
-            steps since the episode began, or since the last `render`, are rendered and kept.
-
-    Attributes:
-        traces: N traces.
+    With a ``_list`` at the end of ``render_mode``, the frames of all steps since the episode began,
+    or since the last `render`, are rendered and kept.
     """
 
     def __init__(self, name: str, problem: Problem, num_envs: int, render_mode: str) -> None:
@@ -63,12 +56,7 @@ class TraceRecorder:
             self._frames = [[] for _ in range(num_envs)]
 
     def begin(self, envs: Any, rows: Rows) -> None:
-        """Begin an episode in some sub-environments.
-
-        Args:
-            envs: (N,) bool.
-            rows: Rows from the first one of these episodes to beyond their last one.
-        """
+        """Begin episodes where ``envs``, (N,) bool; ``rows`` hold at least all their steps."""
         for i in np.flatnonzero(envs).tolist():
             columns = [array[:, i if array.shape[1] > 1 else 0] for array in rows]
             steps = int(columns[-1].argmax()) + 1
@@ -79,13 +67,11 @@ class TraceRecorder:
                 self._add_frame(i)
 
     def record(self, rows: Rows, actions: Any, ended: Any, same_step: bool) -> None:
-        """Keep the actions of K steps, and begin the episodes that begin meanwhile.
+        """Keep the (K, N, ...) actions of K steps, and begin the episodes that begin meanwhile.
 
-        Args:
-            rows: Rows from the first of these steps to beyond the end of all episodes.
-            actions: (K, N, ...).
-            ended: (N,) bool, which episodes had ended before the first step; None for none.
-            same_step: Whether the step that ends an episode also begins the next one.
+        ``rows`` begin at the first of these steps and go on beyond the end of all episodes.
+        ``ended``, (N,) bool or None, says which episodes had ended before. With ``same_step``, the
+        step that ends an episode also begins the next one.
         """
         size = len(self.traces)
         ended = np.zeros(size, bool) if ended is None else ended

@@ -43,14 +43,9 @@ def current_text(trace: Trace) -> str:
 
 
 def whole_text(trace: Trace, columns: int) -> str:
-    """Draw all time steps of an episode that is over, wrapped into blocks.
+    """Draw all time steps of an episode that is over, in blocks of at most ``columns`` characters.
 
-    Args:
-        trace: The episode.
-        columns: The longest line. A single time step that needs more is drawn all the same.
-
-    Returns:
-        A string without control characters, with a blank line between blocks.
+    A single time step that needs more is drawn all the same. A blank line is between two blocks.
     """
     size = max(1, (columns - _LABEL) // _cell_width(trace))
     scores = score_answers(trace)

@@ -83,40 +83,32 @@ def score_answers(trace: Trace) -> Scores:
 
 
 class Lane(NamedTuple):
-    """The inputs, targets or answers of some time steps, as they are drawn.
-
-    Attributes:
-        label: The name of the lane.
-        kind: What the numbers are.
-        components: How many numbers each time step has.
-        cells: One per time step: an array of ``components`` numbers, or one of the four signs.
-    """
+    """The inputs, targets or answers of some time steps, as they are drawn."""
 
     label: str
     kind: Symbols | Values
-    components: int
-    cells: list[Any]
+    components: int  # how many numbers each time step has
+    cells: list[Any]  # for each time step an array of these numbers, or one of the four signs
 
 
 def lanes(trace: Trace, steps: range) -> list[Lane]:
     """Return inputs up to the current time step, and targets and answers before it."""
     spec, kind = trace.problem.input_spec, answer_kind(trace.problem)
-    inputs, targets, answers = [], [], []
+    cells: list[tuple[Any, Any, Any]] = []
     for t in steps:
-        value: Any = HIDDEN
-        pair: tuple[Any, Any] = HIDDEN, HIDDEN
-        if t <= trace.time and t < trace.length:
-            value = np.atleast_1d(trace.inputs[t])
-            value = BLANK if (value == spec.blank).all() else value
-            if not trace.due[t]:
-                pair = NOT_DUE, NOT_DUE
-            elif t < trace.time:
-                pair = np.atleast_1d(trace.targets[t]), np.atleast_1d(trace.answers[t])
-            else:
-                pair = AWAITED, HIDDEN
-        inputs.append(value)
-        targets.append(pair[0])
-        answers.append(pair[1])
+        if t > trace.time or t >= trace.length:
+            cells.append((HIDDEN, HIDDEN, HIDDEN))
+            continue
+        value: Any = np.atleast_1d(trace.inputs[t])
+        value = BLANK if (value == spec.blank).all() else value
+        if not trace.due[t]:
+            cells.append((value, NOT_DUE, NOT_DUE))
+        elif t == trace.time:
+            cells.append((value, AWAITED, HIDDEN))
+        else:
+            answer = np.atleast_1d(trace.answers[t])
+            cells.append((value, np.atleast_1d(trace.targets[t]), answer))
+    inputs, targets, answers = ([cell[k] for cell in cells] for k in range(3))
     components = (trace.problem.action_space.shape or (1,))[0]
     return [
         Lane("input", spec, spec.features, inputs),

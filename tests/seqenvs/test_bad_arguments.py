@@ -16,11 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqenvs import SequenceEnv, SequenceVectorEnv, batches, register
-from seqenvs.problem import Problem, Symbols, Values
+from seqenvs.problem import Symbols, Values
 from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
 from seqenvs.testing import check_problem
 from seqenvs.validation import check_choice
 from tests.refused import refused
+from tests.variants import Parity
 
 MANY = "many_to_one"
 HUGE = 10**30
@@ -228,21 +229,9 @@ def test_every_maker_refuses_an_unknown_keyword_with_those_that_are_known(maker)
     if maker[0] == "S":
         own = inspect.signature(MAKERS[maker]).parameters.values()
         with pytest.raises(TypeError, match="; allowed are ") as caught:
-            MAKERS[maker](Plain, zzz=3)
+            MAKERS[maker](Parity, zzz=3)
         known = str(caught.value).partition("; allowed are ")[2].split(", ")
         assert {"problem", *known} == {p.name for p in own if p.kind != p.VAR_KEYWORD}
-
-
-class Plain(Problem):
-    """A problem without parameters."""
-
-    input_spec, action_space, num_inputs = Symbols(2), Echo(num_symbols=2).action_space, (3, 3)
-
-    def draw(self, rng, num_inputs):
-        return rng.integers(0, 2, (3, len(num_inputs)))
-
-    def answer(self, inputs, lengths):
-        return inputs, np.arange(len(inputs))[:, None] < lengths
 
 
 def test_a_class_that_passes_its_keywords_on_takes_them():
@@ -274,7 +263,7 @@ def test_what_is_no_problem_is_refused(maker):
 
 
 def test_what_names_no_class_is_not_registered(monkeypatch, tmp_path):
-    for problem in ("parity", "parity:", ":Parity", "a:b:c", Plain, Plain(), None):
+    for problem in ("parity", "parity:", ":Parity", "a:b:c", Parity, Parity(), None):
         with refused("problem", problem, "'module:Class'"):
             register("TestBadInput-v0", problem)
     assert "TestBadInput-v0" not in gymnasium.registry
@@ -282,15 +271,3 @@ def test_what_names_no_class_is_not_registered(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)  # an import that fails inside a module is not hidden
     with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_there"):
         SequenceEnv("needs_more:Mine")
-
-
-def test_make_vec_accepts_the_render_modes_that_make_accepts():
-    both = [
-        gymnasium.make_vec("SeqEcho-v0", 1, mode, render_mode="rgb_array_list")
-        for mode in ("vector_entry_point", "sync")
-    ]
-    for env in both:
-        env.reset(seed=3)
-        env.step(np.array([1]))
-    pictures, wanted = (env.render() for env in both)
-    np.testing.assert_array_equal(pictures, wanted)

@@ -165,58 +165,29 @@ def test_an_integer_out_of_range_is_simply_wrong_in_the_vector_environment(kind,
     assert not result[4].get("final_info", result[4])["is_success"].any()
 
 
-@pytest.mark.parametrize("kind", SINGLES)
-def test_a_step_before_reset_or_after_the_end_asks_for_reset(kind):
-    env, other = SINGLES[kind](render_mode="ansi"), SINGLES[kind](render_mode="ansi")
+@pytest.mark.parametrize("maker", MAKERS)
+def test_an_environment_asks_for_reset_before_and_after_an_episode(maker):
+    env, other = (MAKERS[maker](render_mode="ansi") for _ in range(2))
     action = env.action_space.sample()
-    for call in (env.render, partial(env.step, action), partial(env.step, action)):
-        with pytest.raises(ResetNeeded, match=r"call reset\(\) before"):
+    calls = [partial(env.step, action), partial(env.step, action)]
+    if maker not in SINGLES:
+        calls += [partial(env.step_block, action[None]), partial(env.observe_block, 1)]
+    partly = {"reset_mask": np.array([True, False, True])}
+    resets = [partial(env.reset, options=partly)] * ("Disabled" in maker)
+    for call in (env.render, *calls, *resets):
+        with pytest.raises(ResetNeeded, match=r"call reset\(\)"):
             call()
+    if "NextStep" in maker or "SameStep" in maker:
+        return
     for e in (env, other):
         e.reset(seed=0)
-        while not e.step(action)[2]:
+        while not np.any(e.step(action)[2]):
             pass
-    for _ in range(2):
-        with pytest.raises(ResetNeeded, match=r"call reset\(\) before step\(\)"):
-            env.step(action)
-    env.reset()
-    other.reset()
-    assert data_equivalence(follow(env), follow(other), exact=True)
-
-
-def ask_for_reset(env, message):
-    """Expect that every call that needs an episode in every sub-environment asks for reset."""
-    actions = env.action_space.sample()
-    for call in (
-        partial(env.step, actions),
-        partial(env.step_block, actions[None]),
-        partial(env.observe_block, 1),
-    ):
+    message = r"environments \[\d.*reset_mask" if resets else r"call reset\(\) before step\(\)"
+    for call in calls:
         with pytest.raises(ResetNeeded, match=message):
             call()
-
-
-@modes
-@pytest.mark.parametrize("kind", VECTORS)
-def test_a_vector_environment_asks_for_reset(kind, mode):
-    make = partial(VECTORS[kind], autoreset_mode=mode, render_mode="ansi")
-    fresh = make()
-    ask_for_reset(fresh, r"call reset\(\)")
-    with pytest.raises(ResetNeeded, match=r"call reset\(\)"):
-        fresh.render()
-    if mode != "Disabled":
-        return
-    with pytest.raises(ResetNeeded, match=r"reset_mask.*call reset\(\) first"):
-        fresh.reset(options={"reset_mask": np.array([True, False, True])})
-    twins = Twins(make)
-    ended = np.zeros(3, bool)
-    while not ended.any():
-        for e in (twins.env, twins.other):
-            ended = e.step(e.action_space.sample())[2]
-    ask_for_reset(twins.env, rf"environments \[{int(np.flatnonzero(ended)[0])}.*reset_mask")
-    for e in (twins.env, twins.other):
-        e.reset(options={"reset_mask": ended.copy()})
-    twins.are_alike()
+    assert data_equivalence(follow(env), follow(other), exact=True)
 
 
 def test_replaced_episodes_do_not_limit_a_block():

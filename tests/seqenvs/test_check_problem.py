@@ -10,18 +10,7 @@ from seqenvs.bounds import Bounds
 from seqenvs.problem import Problem, Symbols, Values
 from seqenvs.sampling import draw_symbols
 from seqenvs.testing import check_problem
-
-
-class Parity(Problem):
-    """A sound problem, for which the tests below get one thing wrong."""
-
-    input_spec, action_space, num_inputs = Symbols(2), spaces.Discrete(2), (8, 8)
-
-    def draw(self, rng, num_inputs):
-        return draw_symbols(rng, 2, (int(num_inputs.max()), len(num_inputs)))
-
-    def answer(self, inputs, lengths):
-        return inputs.cumsum(axis=0) % 2, due(inputs, lengths)
+from tests.variants import Parity, due
 
 
 class Echoed(Parity):
@@ -41,10 +30,6 @@ class Changing(Parity):
     """Episodes of different lengths."""
 
     num_inputs = 4, 8
-
-
-def due(inputs, lengths):
-    return np.arange(len(inputs))[:, None] < np.broadcast_to(lengths, inputs.shape[1])
 
 
 def with_member(base: type[Problem], **members) -> Problem:

@@ -11,7 +11,7 @@ from gymnasium.wrappers import FrameStackObservation, TimeAwareObservation
 from seqenvs.env import SequenceEnv
 from seqenvs.observations import EXTRAS
 from seqenvs.problem import Problem
-from seqenvs.problems import Copy, Echo, NextValue, Recall, Recorded
+from seqenvs.problems import Copy, Echo, NextValue, Recall
 from seqenvs.testing import check_environments
 from seqenvs.vector_env import SequenceVectorEnv
 from tests.variants import EACH_VARIANT
@@ -87,42 +87,6 @@ def test_stacks_and_extras_equal_gymnasiums_wrappers():
         assert np.array_equal(observations[0], observations[1].ravel())
         assert np.array_equal(observations[2], np.roll(observations[3], 1).astype(np.float32))
         observations = [env.step(0)[0] for env in envs]
-
-
-def best_return(problem: Problem, **kwargs) -> float:
-    """Return the mean return of the best policy that sees only the present observation."""
-    batch, probabilities = problem.support()
-    env = SequenceEnv(problem, **kwargs)
-    votes: dict[bytes, dict[int, float]] = {}
-    for column, probability in enumerate(probabilities):
-        length = batch.lengths[column]
-        inputs = batch.inputs[:length, column].tolist()
-        observation, _ = env.reset(options={"inputs": inputs})
-        for _ in range(length):
-            due, target = env.due_target()
-            key = observation.tobytes()
-            observation, reward, *_ = env.step(target)
-            if due:
-                shares = votes.setdefault(key, {})
-                shares[target] = shares.get(target, 0) + reward * probability
-    return sum(max(shares.values()) for shares in votes.values())
-
-
-@pytest.mark.parametrize(
-    "problem",
-    [
-        Recall(),
-        Recall(framing="many_to_one", length=4, num_values=3, overlap=True),
-        NextValue(answer="index", length=5),
-        Recorded([[0, 0, 1], [0, 1, 0], [1, 1, 1]], [[0, 1, 2], [0, 2, 1], [1, 1, 0]]),
-    ],
-    ids=str,
-)
-def test_time_step_raises_the_memoryless_bound_to_the_clock_bound(problem: Problem) -> None:
-    bounds = problem.bounds()
-    assert best_return(problem) == pytest.approx(bounds.memoryless)
-    assert best_return(problem, extras=["time_step"]) == pytest.approx(bounds.clock)
-    assert bounds.clock > bounds.memoryless or not isinstance(problem, Recorded)
 
 
 def test_previous_action_can_serve_as_memory():
