@@ -187,7 +187,7 @@ def test_small_numpy_integers_count_as_integers_and_never_overflow(number):
 OWN = {
     "encoding": ["onehot", 1, None],
     "render_mode": ["rgb", True],
-    "extras": ["time_step", 3, None, np.array(3), ("time_step", "time_step")],
+    "extras": [["time"], 3, None, np.array(3), ("time_step", "time_step")],
     "stack_size": [0, 1.5, True],
     "autoreset_mode": ["next_step", None, 1],
     "num_envs": [0, "2", 2.0, True],
