@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections import namedtuple
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -20,14 +21,7 @@ from seqenvs.testing import check_vector_env
 MODES = list(AutoresetMode)
 
 
-class Step(NamedTuple):
-    """The results of a step."""
-
-    observations: Any
-    rewards: Any
-    terminated: Any
-    truncated: Any
-    info: Any
+Step = namedtuple("Step", "observations rewards terminated truncated info")
 
 
 class CartPoles(SyncVectorEnv):
@@ -67,24 +61,19 @@ def change_final_observations(env, step, actions):
     return step
 
 
-def change_actions(env, step, actions):
-    actions[:] = 0
-    return step
-
-
 almost_equal = changed(lambda env, s, _: s._replace(observations=s[0] * np.float32(1 + 1e-5)))
 
 
-def other_mode(num_envs, mode):
-    env = CartPoles(num_envs, mode)
-    env.metadata = {**env.metadata, "autoreset_mode": "same"}
-    return env
+def other(**attributes):
+    """Return a function that makes a vector environment with other attributes."""
 
+    def make(num_envs, mode):
+        env = CartPoles(num_envs, mode)
+        for name, value in attributes.items():
+            setattr(env, name, value)
+        return env
 
-def other_space(num_envs, mode):
-    env = CartPoles(num_envs, mode)
-    env.observation_space = spaces.Box(0, 1, (num_envs, 4), np.float32)
-    return env
+    return make
 
 
 class ResetsAll(CartPoles):
@@ -102,8 +91,16 @@ class SeedsOnlyOnce(CartPoles):
 
 NEXT, SAME, DISABLED = ([AutoresetMode(mode)] for mode in ("NextStep", "SameStep", "Disabled"))
 WRONG = [
-    (other_mode, MODES, r"metadata\['autoreset_mode'\] must be AutoresetMode\.\w+, got 'same'"),
-    (other_space, MODES, r"observation_space must be Box[^~]*, got Box\(0"),
+    (
+        other(metadata={"autoreset_mode": "same"}),
+        MODES,
+        r"metadata\['autoreset_mode'\] must be AutoresetMode\.\w+, got 'same'",
+    ),
+    (
+        other(observation_space=spaces.Box(0, 1, (3, 4), np.float32)),
+        MODES,
+        r"observation_space must be Box[^~]*, got Box\(0",
+    ),
     (lambda num_envs, mode: CartPoles(num_envs + 1, mode), MODES, r"num_envs must be 3, got 4"),
     (ResetsAll, DISABLED, r"observations of reset of \[.*True.*\] after step \d+ must equal those"),
     (SeedsOnlyOnce, MODES, r"reset with the same seed must give the same again: \[0\] at \[0, 0\]"),
@@ -113,7 +110,7 @@ CHANGED = [
     (write_again, MODES, r"what step 0 returned must never be written again, but was: \[0\] at"),
     (forget_a_mask, SAME, r"infos of step \d+ .*: it has the keys .*, not "),
     (change_final_observations, SAME, r"infos of step \d+ .*: \['final_obs'\] \[\d\] at \[2\]: "),
-    (change_actions, MODES, r"step \d+ must not change its actions"),
+    (lambda env, s, actions: actions.fill(0) or s, MODES, r"step \d+ must not change its actions"),
     (
         lambda env, s, _: s._replace(rewards=s.rewards.astype(np.float32)),
         *(MODES, r"rewards of step 0 must equal .*: float32 of shape \(3,\), not float"),
