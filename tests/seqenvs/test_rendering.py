@@ -5,33 +5,15 @@ import sys
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium import spaces
 from PIL import ImageDraw
 
-from seqenvs.problem import Values
-from seqenvs.problems import Classify, Copy, Echo, NextValue
+from seqenvs.problems import Copy, Echo, NextValue, Recorded
 from seqenvs.registration import IDS
 from seqenvs.rendering import RENDER_MODES, Trace, render, whole_text
-from seqenvs.rendering.pixels import _colour, _tile, whole_picture
+from seqenvs.rendering.pixels import _tile, whole_picture
 
-
-class Wide(Classify):
-    """Several features a step and several real answers at once."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        self.input_spec = Values(-12.0, 9.0, 3)
-        self.action_space = spaces.Box(-12, 9, (2,), np.float32)
-        self.tolerance = 2.0
-
-    def draw(self, rng, num_inputs):
-        return rng.uniform(-12, 9, (num_inputs.max(), len(num_inputs), 3)).astype(np.float32)
-
-    def answer(self, inputs, lengths):
-        time = np.arange(len(inputs))[:, None]
-        return inputs[..., :2], (time < lengths) & (time % 3 > 0)
-
-
+_values = np.random.default_rng(0).uniform(-12, 9, (20, 12, 3))
+_due = np.arange(12) % 3 > 0
 PROBLEMS = {
     **{id: gymnasium.make(id).unwrapped.problem for id in IDS},
     "one step": Echo(length=1, lag=0),
@@ -41,7 +23,7 @@ PROBLEMS = {
     "variable copy": Copy(length=(2, 6)),
     "several components": Copy(length=7, framing="many_to_one"),
     "window": NextValue(framing="many_to_one", answer="index"),
-    "wide": Wide(length=12),
+    "several features": Recorded(_values, _values[..., :2], np.tile(_due, (20, 1))),
 }
 
 
@@ -99,8 +81,9 @@ def test_a_variable_length_does_not_leak(mode):
     trace = episode(Echo(length=(3, 9), lag=1))
     shorter = trace._replace(**{name: getattr(trace, name)[:3] for name in trace._fields[2:6]})
     assert trace.length > 3
-    assert np.array_equal(render(upto(shorter, 2), mode), render(upto(trace, 2), mode))
-    assert not np.array_equal(render(upto(shorter, 3), mode), render(upto(trace, 3), mode))
+    for time in (2, 3):
+        pictures = render(upto(shorter, time), mode), render(upto(trace, time), mode)
+        assert np.array_equal(*pictures) == (time < 3)
 
 
 def assert_size(shape):
@@ -180,13 +163,11 @@ def test_text_of_an_episode(played, expected):
 
 
 def test_what_is_left_out_is_said(drawn_text):
-    text = render(upto(episode(Copy(length=40)), 45), "ansi")
-    note, blank, header, shown, *_ = text.splitlines()[1:]
+    note, blank, header, *_ = render(upto(episode(Copy(length=40)), 45), "ansi").splitlines()[1:]
     first = int(header.split()[3])
     assert (note, blank) == (f"left out: {first} time steps, 0 to {first - 1}", "")
-    assert header.startswith("time step  < ") and header.endswith(" >") and shown.endswith("_")
+    assert header.startswith("time step  < ") and header.endswith(" >")
     trace = episode(Echo(length=40))
-    assert any("left out: time step 0\n" in render(upto(trace, t), "ansi") for t in range(40))
     for time, said in ((17, ""), (40, "; left out: 20 time steps, 0 to 19")):
         render(upto(trace, time), "rgb_array")
         assert f"step {time} of 40{said}" in drawn_text
@@ -197,11 +178,9 @@ def test_whole_text_has_every_time_step(problem):
     trace = episode(problem)
     words = set(whole_text(trace, 10**6).split())
     for columns in (1, 30, 80, 200):
-        title, _, *lines = whole_text(trace, columns).splitlines()
-        assert title == render(trace, "ansi").splitlines()[0]
+        _, _, *lines = whole_text(trace, columns).splitlines()
         headers = [line.split()[2:] for line in lines if line.startswith("time step")]
         assert [int(t) for header in headers for t in header] == list(range(trace.length))
-        assert lines.count("") == len(headers) - 1
         width = max(map(len, lines))
         assert width <= max(columns, 20)
         if len(headers) > 1:  # as many as fit
@@ -234,21 +213,6 @@ def test_a_picture_of_a_very_long_episode(monkeypatch, drawn_text, problem):
     drawn = [*range(first), *range(last + 1, trace.length)]
     at = drawn_text.index("time step")
     assert {str(t) for t in drawn} == {word for word in drawn_text[at:] if word.isdigit()}
-
-
-def test_the_number_on_a_colour_can_be_read():
-    parts = np.array([(33, 37, 41), *map(_colour, range(10))]) / 255
-    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-    ink, *papers = linear @ [0.2126, 0.7152, 0.0722]
-    assert (min(papers) + 0.05) / (ink + 0.05) >= 4.5  # WCAG 2, level AA
-
-
-@pytest.mark.parametrize("length", [2, 7, 12, 40])
-def test_every_part_of_an_answer_has_its_number(drawn_text, length):
-    trace = episode(Copy(length=length, num_symbols=1000, framing="many_to_one"))
-    trace.targets[-1] = np.arange(length) + 500
-    render(trace, "rgb_array")
-    assert {str(k + 500) for k in range(length)} <= set(drawn_text)
 
 
 def test_an_unknown_mode_and_a_missing_pillow_are_named(monkeypatch):
