@@ -89,7 +89,9 @@ def test_previous_action_can_serve_as_memory():
 
 
 @pytest.mark.parametrize("make", [SequenceEnv, SequenceVectorEnv])
-def test_an_encoding_without_frames_is_refused(make):
+def test_an_unknown_extra_and_an_encoding_without_frames_are_refused(make):
+    with pytest.raises(ValueError, match=r"extras must be one of 'previous_action'.* got 'time'"):
+        make(Echo(), extras=["time"])
     for kwargs in ({"stack_size": 2}, {"extras": ["time_step"]}):
         with pytest.raises(ValueError, match=r"need encoding='one_hot' or 'normalized'.*'index'"):
             make(Echo(), encoding="index", **kwargs)
