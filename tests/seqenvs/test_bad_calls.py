@@ -1,7 +1,6 @@
-"""Bad calls of an environment are refused with an error that names the argument.
+"""Bad calls are refused with an error that names the argument, and leave no trace.
 
-An error says: NAME must be ..., got VALUE. After a refused call the environment continues exactly
-as a twin that never got the call.
+After a refused call the environment continues exactly as a twin that never got the call.
 """
 
 from __future__ import annotations
@@ -36,7 +35,6 @@ MAKERS = {
     **SINGLES,
     **{f"{k} {m}": partial(VECTORS[k], autoreset_mode=m) for k in VECTORS for m in MODES},
 }
-modes = pytest.mark.parametrize("mode", MODES)
 
 
 def follow(env):
@@ -131,44 +129,42 @@ def test_a_box_of_unlike_components_says_what_each_may_be():
             env.step(action)
 
 
-@modes
-@pytest.mark.parametrize("wrong", [-1, 10, -(1 << 63)])
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("kind", ["Discrete", "MultiDiscrete"])
-def test_an_integer_out_of_range_is_simply_wrong_in_the_vector_environment(kind, wrong, mode):
-    env, other = (VECTORS[kind](autoreset_mode=mode) for _ in range(2))
-    for e in (env, other):
-        e.reset(seed=3)
-    for _ in range(env.problem.num_steps[1]):
-        result = env.step(np.full(env.action_space.shape, wrong))
-        np.testing.assert_array_equal(result[0], other.step(other.action_space.sample())[0])
-        assert not result[1].any()
-    assert result[2].all()
-    assert not result[4].get("final_info", result[4])["is_success"].any()
+def test_an_integer_out_of_range_is_simply_wrong_in_the_vector_environment(kind, mode):
+    for wrong in (-1, 10, -(1 << 63)):
+        twins = Twins(partial(VECTORS[kind], autoreset_mode=mode), steps=0)
+        for _ in range(twins.env.problem.num_steps[1]):
+            result = twins.env.step(np.full(twins.env.action_space.shape, wrong))
+            shown = twins.other.step(twins.other.action_space.sample())[0]
+            assert np.array_equal(result[0], shown) and not result[1].any()
+        assert result[2].all()
+        assert not result[4].get("final_info", result[4])["is_success"].any()
 
 
 @pytest.mark.parametrize("maker", MAKERS)
 def test_an_environment_asks_for_reset_before_and_after_an_episode(maker):
     env, other = (MAKERS[maker](render_mode="ansi") for _ in range(2))
     action = env.action_space.sample()
-    calls = [partial(env.step, action), partial(env.step, action)]
+    calls, resets = [partial(env.step, action)], []
     if maker not in SINGLES:
         calls += [partial(env.step_block, action[None]), partial(env.observe_block, 1)]
-    partly = {"reset_mask": np.array([True, False, True])}
-    resets = [partial(env.reset, options=partly)] * ("Disabled" in maker)
+    if "Disabled" in maker:
+        mask = np.array([True, False, True])
+        resets = [partial(env.reset, options={"reset_mask": mask})]
     for call in (env.render, *calls, *resets):
         with pytest.raises(ResetNeeded, match=r"call reset\(\)"):
             call()
-    if "NextStep" in maker or "SameStep" in maker:
-        return
-    for e in (env, other):
-        e.reset(seed=0)
-        while not np.any(e.step(action)[2]):
-            pass
-    message = r"environments \[\d.*reset_mask" if resets else r"call reset\(\) before step\(\)"
-    for call in calls:
-        with pytest.raises(ResetNeeded, match=message):
-            call()
-    assert data_equivalence(follow(env), follow(other), exact=True)
+    if maker in SINGLES or resets:
+        for e in (env, other):
+            e.reset(seed=0)
+            while not np.any(e.step(action)[2]):
+                pass
+        message = r"environments \[\d.*reset_mask" if resets else r"call reset\(\) before step\(\)"
+        for call in calls:
+            with pytest.raises(ResetNeeded, match=message):
+                call()
+        assert data_equivalence(follow(env), follow(other), exact=True)
 
 
 # Options of reset
@@ -178,15 +174,14 @@ REALS = "a sequence of numbers in [0.0, 1.0]"
 BAD_INPUTS = [
     (Echo(), [[1] * 9, [1] * 11, [], [10] * 10, [*[1] * 9, 10]], "must have 10 time steps"),
     (Echo(length=(4, 6)), [[1] * 3, [1] * 7], "must have 4 to 6 time steps"),
-    (Echo(), [[*[1] * 9, 11], [*[1] * 5, 10, *[1] * 4], [-1] * 10, [HUGE] * 10], "in 0 .. 9"),
+    (Echo(), [[*[1] * 5, 10, *[1] * 4], [-1] * 10, [HUGE] * 10], "in 0 .. 9"),
     (Echo(), [[1.0] * 10, ["1"] * 10, "1234567890", [True] * 10, [None] * 10], "integers in 0"),
     (Echo(), [5, np.array(5), [1, [2]], [[]], {1: 2}, set(range(10)), [1j] * 10], "integers in 0"),
     (Recall(), [[1, 0, 1, 2]], "begin with one of [3, 4]"),
     (Recall(), [[3, 1, 1, 2]], "go on with [0, 1, 2]"),
     (Recall(framing=MANY, middle="random"), [[3, 0, 4, 0]], "in 0 .. 2"),
     (Classify(), [[0.5] * 9, [*[0.5] * 9, -1.0]], "must have 10 time steps"),
-    (Classify(), [[*[0.5] * 9, float("nan")], [1e300] * 10, [*[0.5] * 9, 1.01]], REALS),
-    (Classify(), [[*[0.5] * 5, -1.0, *[0.5] * 4], ["0.5"] * 10, [0.5j] * 10, 0.5], REALS),
+    (Classify(), [[*[0.5] * 9, NAN], [1e300] * 10, ["0.5"] * 10, [0.5j] * 10, 0.5], REALS),
     (NextValue(), [[0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]], "contiguous"),
     (NextValue(framing=MANY), [[0.45, 0.55, 0.65], [0.7, 0.8, 0.9]], "contiguous"),
     (Recorded([[5, 3, 2], [1, 1, 4]], [5, 1]), [[5, 3, 4]], "one of the recorded samples"),
@@ -202,12 +197,12 @@ def test_inputs_that_cannot_be_shown_are_refused(problem, bad, allowed, mode):
     good = problem.batch(np.random.default_rng(0), 1)
     good = good.inputs[: good.lengths[0] - int(problem.delay(good.lengths[0])), 0]
     for inputs in bad:
-        flat = isinstance(inputs, list) and len(inputs) > 3 and np.ndim(inputs[0]) == 0
         tried = [(inputs, allowed if mode == "single" else "")]
-        tried += [([good, inputs, good], allowed)] if flat and mode != "single" else []
+        if mode != "single" and isinstance(inputs, list) and len(inputs) > 3:
+            tried.append(([good, inputs, good], allowed))
         for one, said in tried:
+            message = rf"(?s)^inputs (?=.*{re.escape(said)}).*must .*, got "
             for seed in (None, 5):  # a seed must not begin a new list of episodes either
-                message = rf"(?s)^inputs (?=.*{re.escape(said)}).*must .*, got "
                 with pytest.raises((TypeError, ValueError), match=message):
                     twins.env.reset(seed=seed, options={"inputs": one})
     twins.are_alike()
@@ -220,10 +215,9 @@ def test_inputs_may_end_with_blanks_and_be_written_in_any_precision():
         (Echo(), [[*range(10), *[10] * blanks] for blanks in range(3)]),
         (Recorded(values, [0, 1]), [values[0], values[0].tolist(), row, row.tolist()]),
     ):
-        env, twin = SequenceEnv(problem), SequenceEnv(problem)
-        twin.reset(options={"inputs": forms[0]})
-        wanted = [twin.step(twin.due_target()[1]) for _ in range(problem.num_steps[1])]
+        played = []
         for form in forms:
-            env.reset(options={"inputs": form})
-            played = [env.step(env.due_target()[1]) for _ in wanted]
-            assert data_equivalence(played, wanted, exact=True)
+            env = SequenceEnv(problem)
+            results = [env.reset(options={"inputs": form})]
+            played.append(results + [env.step(0) for _ in range(problem.num_steps[1])])
+        assert all(data_equivalence(one, played[0], exact=True) for one in played)
