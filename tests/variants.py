@@ -44,13 +44,10 @@ VARIANTS = [
     Echo(length=(3, 9), lag=2),
     Echo(framing="many_to_one", lag=3),
     Echo(framing="many_to_one", length=(4, 7), position=3),
-    Echo(length=1, lag=0, num_symbols=300),
     Echo(length=2, num_symbols=1500),
     Copy(),
-    Copy(length=(2, 5)),
     Copy(length=(3, 6), output_length=2, start=1),
     Copy(length=(2, 5), reverse=True),
-    Copy(framing="many_to_one"),
     Copy(framing="many_to_one", length=(3, 6), output_length=2, start=1, reverse=True),
     Copy(framing="one_to_one", length=(3, 6), start=1),
     Recall(),
@@ -58,12 +55,10 @@ VARIANTS = [
     Recall(framing="many_to_one", length=(3, 7), num_values=3),
     Recall(framing="many_to_one", length=(3, 8), num_values=5, middle="random", overlap=True),
     Classify(),
-    Classify(framing="many_to_one"),
     Classify(framing="many_to_one", length=(1, 8), threshold=0.4),
     NextValue(),
     NextValue(answer="index"),
     NextValue(framing="many_to_one"),
-    NextValue(framing="many_to_one", length=(5, 12)),
     NextValue(framing="many_to_one", length=(5, 12), answer="index"),
     Recorded([[5, 3, 2], [1, 1, 4]], [5, 1]),
     Recorded(_levels, _rng.integers(0, 3, 20), lengths=_rng.integers(5, 8, 20)),
@@ -72,10 +67,10 @@ VARIANTS = [
 ]
 
 
-def _each_variant() -> list[Any]:
-    """Mark all but one variant of each problem, action space, and kind of length as `full`."""
+def _mark(problems: list[Problem]) -> list[Any]:
+    """Mark all but one problem of each class, action space, and kind of length as `full`."""
     seen, marked = set(), []
-    for problem in VARIANTS:
+    for problem in problems:
         shortest, longest = problem.num_steps
         kind = type(problem), type(problem.action_space), shortest == longest
         marked.append(pytest.param(problem, marks=pytest.mark.full if kind in seen else ()))
@@ -83,4 +78,4 @@ def _each_variant() -> list[Any]:
     return marked
 
 
-EACH_VARIANT = _each_variant()
+EACH_VARIANT = _mark(VARIANTS)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gymnasium
 import numpy as np
 import pytest
-from gymnasium.wrappers import FrameStackObservation, TimeAwareObservation
 
 from seqenvs.env import SequenceEnv
 from seqenvs.observations import EXTRAS
@@ -57,21 +55,6 @@ def test_stack_is_the_last_frames_of_the_same_episode():
         assert np.array(play(env, [0, 1, 1], [0, 0, 0])).tolist() == first
     env = SequenceEnv(Echo(length=3, num_symbols=2), stack_size=2, encoding="normalized")
     assert env.reset(seed=0)[0][0] == -1  # frames before the first are blank
-
-
-def test_stacks_and_extras_equal_gymnasiums_wrappers():
-    stacked = gymnasium.make("SeqEcho-v0", stack_size=4)
-    stack = FrameStackObservation(gymnasium.make("SeqEcho-v0"), 4, padding_type="zero")
-    clock = gymnasium.make("SeqEcho-v0", extras=["time_step"])
-    aware = TimeAwareObservation(
-        gymnasium.make("SeqEcho-v0", max_episode_steps=10), flatten=True, normalize_time=True
-    )
-    envs = [stacked, stack, clock, aware]
-    observations = [env.reset(seed=3)[0] for env in envs]
-    for _ in range(9):
-        assert np.array_equal(observations[0], observations[1].ravel())
-        assert np.array_equal(observations[2], np.roll(observations[3], 1).astype(np.float32))
-        observations = [env.step(0)[0] for env in envs]
 
 
 def test_previous_action_can_serve_as_memory():
