@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -67,15 +68,14 @@ VARIANTS = [
 ]
 
 
-def _mark(problems: list[Problem]) -> list[Any]:
-    """Mark all but one problem of each class, action space, and kind of length as `full`."""
-    seen, marked = set(), []
-    for problem in problems:
+def _each_variant() -> Iterator[Any]:
+    """Mark all but one variant of each problem, action space, and kind of length as `full`."""
+    seen = set()
+    for problem in VARIANTS:
         shortest, longest = problem.num_steps
         kind = type(problem), type(problem.action_space), shortest == longest
-        marked.append(pytest.param(problem, marks=pytest.mark.full if kind in seen else ()))
+        yield pytest.param(problem, marks=pytest.mark.full if kind in seen else ())
         seen.add(kind)
-    return marked
 
 
-EACH_VARIANT = _mark(VARIANTS)
+EACH_VARIANT = list(_each_variant())

@@ -121,17 +121,14 @@ def test_any_arrays_make_a_sound_problem_or_an_error_that_names_one(data):
     ("name", "value", "message"),
     [
         ("X", [[1, 2], [3]], "X must be an array, got rows of different lengths"),
-        ("X", [["a", "b"]], "X must be a non-empty array of numbers, .*got shape .1, 2., dtype"),
         ("X", [[1.0, float("nan")]], r"X must be finite .*, got nan at \(0, 1\)"),
         ("X", [[5, 3, -2], [1, 1, 4]], r"X must be integers in 0 .*, got -2 at \(0, 2\)"),
         ("X", np.zeros((2, 3, 2), int), "X must be floats where a step has several features, got"),
         ("X", [[5, 3, 2]] * 2, "samples 0 and 1 have the same inputs up to time step 2"),
         ("y", [True, False], "y must be an array of integers or floats, got dtype bool"),
-        ("y", [5], r"y must have the shape \(2,\), .*, got \(1,\)"),
         ("y", [5, -1], r"y must be integers in 0 .*, got -1 at \(1,\)"),
         ("mask", [[1, 1, 1], [0, 0, 1]], r"mask must be .* bool of shape \(2, 3\), got .* int64"),
         ("mask", [[True] * 3, [False] * 3], "mask must .* in every sample, got .* sample 1"),
-        ("lengths", [0, 3], r"lengths must be 2 integers in 1 \.\. 3, got \[0, 3\]"),
         ("tolerance", 0.1, "tolerance must be None where y is integers, got 0.1"),
     ],
 )
@@ -145,19 +142,14 @@ class Framing(str, enum.Enum):
 
 
 @pytest.mark.parametrize("framing", [np.str_(MANY), Framing.MANY])
-def test_choices_may_be_numpy_values_and_members_of_an_enumeration(framing):
+def test_numpy_values_and_members_of_an_enumeration_are_accepted(framing):
     for problem in (Echo(framing=framing), NextValue(framing=framing, window=3)):
         assert type(problem.framing) is str and problem.framing == MANY
     assert Copy(reverse=np.True_).reverse is True
     env = SequenceEnv(Echo, encoding=np.str_("index"))
     assert env.observation_space == gymnasium.spaces.Discrete(11)
-
-
-def test_small_numpy_integers_never_overflow():
-    for kind, keywords in ((Copy, {"length": 120, "start": 3}), (Recall, {"length": 120})):
-        small = kind(**{name: np.int8(value) for name, value in keywords.items()})
-        assert small.bounds() == kind(**keywords).bounds()
-        assert small.num_steps == kind(**keywords).num_steps
+    small, plain = Recall(length=np.int8(120)), Recall(length=120)  # without an overflow
+    assert (small.bounds(), small.num_steps) == (plain.bounds(), plain.num_steps)
 
 
 # Arguments of environments and data sets
@@ -209,9 +201,9 @@ def test_a_class_that_passes_its_keywords_on_takes_them():
 
     problem = SequenceEnv(Louder, volume=2, lag=3).problem
     assert (problem.volume, problem.lag) == (2, 3)
-    for given, message in ((Louder, "unexpected keyword argument 'lga'"), (Echo(), "^'lga' can't")):
+    for taken, message in ((Louder, "unexpected keyword argument 'lga'"), (Echo(), "^'lga' can't")):
         with pytest.raises(TypeError, match=message):
-            SequenceEnv(given, lga=3)
+            SequenceEnv(taken, lga=3)
 
 
 @pytest.mark.parametrize("maker", ["SequenceEnv", "SequenceVectorEnv", "batches"])

@@ -98,21 +98,16 @@ ATTRIBUTES = [
     (Changing, "draw_num_inputs", lambda s, r, n: 5, r".* integers of shape \(64,\).*, got int"),
     (Changing, "draw_num_inputs", lambda s, r, n: OWN().integers(4, 9, n), r".* its generator"),
     (Parity, "delay", lambda s, count: -1, r"must be at least 0, .*, got -1 .. -1"),
-    (Parity, "delay", lambda s, count: 0.5, r".* integers .*, got float64"),
     (Changing, "delay", lambda s, count: 9 * (count == 5), r"must .* the shortest and the longest"),
     (Parity, "bounds", lambda s: 0.5, r"must return seqenvs.Bounds, got 0.5"),
 ]
 DRAWS = [
-    (Parity, lambda s, r, n: [[0] * len(n)] * 8, r".* integers of shape \(8, 64\) .*got list"),
     (Parity, lambda s, r, n: Parity.draw(s, r, n).T, r".* shape \(8, 64\) \(axis 0 is .*\(64, 8\)"),
     (Parity, lambda s, r, n: draw_symbols(r, 2, (8, 64)), r".* \(8, 1\) .*, got .*\(8, 64\)"),
     (Echoed, lambda s, r, n: r.random((8, len(n))), r".*\(8, 64, 2\) .*, got float64 .*\(8, 64\)"),
     (Parity, lambda s, r, n: r.random((8, len(n))), r".* array of integers .*, got float64"),
-    (Echoed, lambda s, r, n: r.integers(0, 2, (8, len(n), 2)), r".* floats .*, got int64"),
     (Parity, spoil(Parity.draw, (3, 7), 3), r" .* in 0 .. 1, .*, got 3 at step 3 of episode 7"),
-    (Parity, spoil(Parity.draw, (3, 7), -1, np.int64), r" .* got -1 at step 3 of episode 7"),
     (Echoed, spoil(Echoed.draw, (3, 7, 1), 1.5), r" .* in 0 .. 1, .*, got 1.5 at step 3 of"),
-    (Echoed, spoil(Echoed.draw, (3, 7, 1), np.nan), r" .*, got nan at step 3 of episode 7"),
     (Parity, lambda s, r, n: Parity.draw(s, OWN(), n), r" must depend on its generator alone"),
     (Parity, twice(Parity.draw), r" must depend on its generator alone"),
     (Parity, lambda s, r, n: Parity.draw(s, OWN(0), n), r" must draw from the generator"),
@@ -121,7 +116,6 @@ DRAWS = [
 ANSWERS = [
     (Parity, lambda s, x, n: x, r"answer must return two arrays, .*, got ndarray"),
     (Echoed, answers(lambda x, d: (x[..., 0], d)), r"targets .* \(8, 64, 2\) .*, got .* \(8, 64\)"),
-    (Parity, answers(lambda x, d: (x[:8], d[:8])), r"targets .* \(9, 64\) .*, got .* \(8, 64\)"),
     (Parity, answers(lambda x, d: (x, d[:, [0] * 64])), r"due .* \(8, 1\) .*, got .*\(8, 64\)"),
     (Parity, answers(lambda x, d: (x * 0.5, d)), r"targets .* integers .*, got float64"),
     (Parity, answers(lambda x, d: (x, 1 * d)), r"due .* \(8, 64\) or \(8, 1\) .*, got int64"),
@@ -136,8 +130,6 @@ ANSWERS = [
     (Parity, answers(lambda x, d: (x[:, ::-1], d)), r"answer must not depend on other episodes"),
     (Parity, lambda s, x, n: (x[n - 1, range(len(n))] + 0 * x, due(x, n)), r"answer .* causal"),
 ]
-
-
 FAULTS = [
     *((base, {name: value}, rf"{name}(\(\))? {said}") for base, name, value, said in ATTRIBUTES),
     *((base, {"draw": draw}, rf"draw(\(\))?{message}") for base, draw, message in DRAWS),

@@ -155,15 +155,9 @@ def test_one_generator_for_all_needs_a_begin_and_the_message_says_so() -> None:
 
 def test_wrapped_vector_environments_of_seqenvs_need_no_begin() -> None:
     echo, wrappers = Echo(length=(2, 5)), gymnasium.wrappers
-
-    def check(factor: float) -> None:
-        check_vector_env(
-            lambda num_envs, mode: wrappers.vector.TransformReward(
-                SequenceVectorEnv(echo, num_envs, autoreset_mode=mode), lambda r: factor * r
-            ),
-            lambda: wrappers.TransformReward(SequenceEnv(echo), lambda r: 2 * r),
-        )
-
-    check(2)
-    with pytest.raises(AssertionError, match=r"rewards of step \d+ must equal [^;]*$"):
-        check(0)
+    check_vector_env(
+        lambda num_envs, mode: wrappers.vector.TransformReward(
+            SequenceVectorEnv(echo, num_envs, autoreset_mode=mode), lambda r: 2 * r
+        ),
+        lambda: wrappers.TransformReward(SequenceEnv(echo), lambda r: 2 * r),
+    )

@@ -7,7 +7,7 @@ import pytest
 
 from seqenvs.env import SequenceEnv
 from seqenvs.observations import EXTRAS
-from seqenvs.problems import Copy, Echo, NextValue, Recall
+from seqenvs.problems import Copy, Echo, NextValue
 from seqenvs.vector_env import SequenceVectorEnv
 
 ALL = tuple(EXTRAS)
@@ -55,20 +55,6 @@ def test_stack_is_the_last_frames_of_the_same_episode():
         assert np.array(play(env, [0, 1, 1], [0, 0, 0])).tolist() == first
     env = SequenceEnv(Echo(length=3, num_symbols=2), stack_size=2, encoding="normalized")
     assert env.reset(seed=0)[0][0] == -1  # frames before the first are blank
-
-
-def test_previous_action_can_serve_as_memory():
-    env = SequenceEnv(Recall(framing="many_to_one"), extras=["previous_action", "episode_start"])
-    choices = int(env.action_space.n)
-    for _ in range(20):
-        observation, _ = env.reset()
-        terminated, total = False, 0.0
-        while not terminated:  # the agent keeps nothing from step to step
-            start, symbol = observation[choices], observation[choices + 1 :]
-            action = symbol[:choices] if start else observation[:choices]
-            observation, reward, terminated, _, _ = env.step(int(action.argmax()))
-            total += reward
-        assert total == 1
 
 
 @pytest.mark.parametrize("make", [SequenceEnv, SequenceVectorEnv])
