@@ -32,27 +32,27 @@ class Changing(Parity):
     num_inputs = 4, 8
 
 
-def with_member(base: type[Problem], **members) -> Problem:
-    return type(base.__name__, (base,), members)()
+def with_members(base: type[Problem], **members) -> type[Problem]:
+    return type(base.__name__, (base,), members)
 
 
 @pytest.mark.parametrize(
     "problem",
     [
-        *(Parity(), Echoed(), Changing()),
-        with_member(Parity, answer=lambda s, x, n: (x == 1, x <= 1)),  # targets of bool
-        with_member(Echoed, draw=lambda s, rng, n: rng.random((8, len(n), 2))),  # in float64
-        with_member(Parity, draw=lambda s, rng, n: np.ones((8, len(n)), np.uint8)),
-        with_member(Changing, draw=lambda s, rng, n: (n + np.zeros((n.max(), 1), int)) % 2),
-        with_member(  # blanks among the inputs
+        *(Parity, Echoed, Changing),
+        with_members(Parity, answer=lambda s, x, n: (x == 1, x <= 1)),  # targets of bool
+        with_members(Echoed, draw=lambda s, rng, n: rng.random((8, len(n), 2))),  # in float64
+        with_members(Parity, draw=lambda s, rng, n: np.ones((8, len(n)), np.uint8)),
+        with_members(Changing, draw=lambda s, rng, n: (n + np.zeros((n.max(), 1), int)) % 2),
+        with_members(  # blanks among the inputs
             Parity,
             draw=lambda s, rng, n: rng.integers(0, 3, (8, len(n)), np.uint8),
             answer=lambda s, x, n: ((x == 1).cumsum(axis=0) % 2, due(x, n)),
         ),
     ],
 )
-def test_sound_problems_pass(problem: Problem) -> None:
-    check_problem(problem)
+def test_sound_problems_pass(problem: type[Problem]) -> None:
+    check_problem(problem())
 
 
 def twice(draw):
@@ -82,6 +82,8 @@ def answers(change):
     return lambda self, x, n: change(x, due(x, n))
 
 
+SQUARE = with_members(Parity, num_inputs=(64, 64))
+LARGE = with_members(Parity, input_spec=Symbols(200))
 OWN = np.random.default_rng  # a generator of the author's own
 TWO_DIMENSIONS = spaces.MultiDiscrete([[2, 2]])
 ENDLESS, NO_WIDTH = (spaces.Box(1, high, (2,), np.float32) for high in (np.inf, 1))
@@ -102,6 +104,8 @@ ATTRIBUTES = [
     (Parity, "bounds", lambda s: 0.5, r"must return seqenvs.Bounds, got 0.5"),
 ]
 DRAWS = [
+    (SQUARE, lambda s, r, n: Parity.draw(s, r, n).T, r".* shape \(64, 65\) .*, got .* \(65, 64\)"),
+    (LARGE, spoil(Parity.draw, 0, 0, np.int8), r" must hold the blank, 200, got int8"),
     (Parity, lambda s, r, n: Parity.draw(s, r, n).T, r".* shape \(8, 64\) \(axis 0 is .*\(64, 8\)"),
     (Parity, lambda s, r, n: draw_symbols(r, 2, (8, 64)), r".* \(8, 1\) .*, got .*\(8, 64\)"),
     (Echoed, lambda s, r, n: r.random((8, len(n))), r".*\(8, 64, 2\) .*, got float64 .*\(8, 64\)"),
@@ -132,20 +136,9 @@ ANSWERS = [
 ]
 FAULTS = [
     *((base, {name: value}, rf"{name}(\(\))? {said}") for base, name, value, said in ATTRIBUTES),
-    *((base, {"draw": draw}, rf"draw(\(\))?{message}") for base, draw, message in DRAWS),
-    *((base, {"answer": answer}, message) for base, answer, message in ANSWERS),
-    (
-        *(Parity, {"num_inputs": (64, 64), "draw": lambda s, r, n: Parity.draw(s, r, n).T}),
-        r"draw\(\) .* shape \(64, 65\) .*, got .* \(65, 64\)",
-    ),
-    (
-        *(Parity, {"input_spec": Symbols(200), "draw": spoil(Parity.draw, 0, 0, np.int8)}),
-        r"the dtype of draw\(\) must hold the blank, 200, got int8",
-    ),
-    (
-        *(Parity, {"bounds": lambda s: Bounds(0.5, 0.4, 0.6)}),
-        r"chance, memoryless, clock and optimum must not fall, got Bounds",
-    ),
+    *((base, {"draw": draw}, rf"(.* )?draw(\(\))?{said}") for base, draw, said in DRAWS),
+    *((base, {"answer": answer}, said) for base, answer, said in ANSWERS),
+    (Parity, {"bounds": lambda s: Bounds(0.5, 0.4, 0.6)}, r"chance, memoryless, .* must not fall"),
 ]
 
 
@@ -156,7 +149,7 @@ def is_wrong(problem: Problem, message: str) -> None:
 
 @pytest.mark.parametrize(("base", "members", "message"), FAULTS)
 def test_what_is_wrong_is_named(base, members, message) -> None:
-    is_wrong(with_member(base, **members), message)
+    is_wrong(with_members(base, **members)(), message)
 
 
 def test_what_is_missing_is_named() -> None:
