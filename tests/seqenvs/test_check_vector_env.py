@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import namedtuple
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -111,10 +111,8 @@ def test_gymnasiums_own_pass() -> None:
 @pytest.mark.parametrize(("wrong", "bad", "message"), WRONG)
 def test_names_what_is_wrong_and_where(wrong: Any, bad: list, message: str) -> None:
     for mode in MODES:
-        caught: Any = contextlib.nullcontext()
-        if mode in bad:
-            caught = pytest.raises(AssertionError, match=f"^with .*'{mode.value}', {message}")
-        with caught:
+        said = f"^with .*'{mode.value}', {message}"
+        with pytest.raises(AssertionError, match=said) if mode in bad else nullcontext():
             check_vector_env(wrong, CartPoleEnv, autoreset_modes=[mode])
 
 
