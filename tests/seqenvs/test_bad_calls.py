@@ -38,7 +38,7 @@ MAKERS = {
 
 
 def follow(env):
-    """Return what the rest of these episodes and the next ones return."""
+    """Return the results of these episodes and the next ones."""
     env.action_space.seed(8)
     seen = []
     for _ in range(3 * env.problem.num_steps[1]):
@@ -204,9 +204,8 @@ def test_inputs_may_end_with_blanks_and_be_written_in_any_precision():
         (Echo(), [[*range(10), *[10] * blanks] for blanks in range(3)]),
         (Recorded(values, [0, 1]), [values[0], values[0].tolist(), row, row.tolist()]),
     ):
-        played = []
+        env, played = SequenceEnv(problem), []
         for form in forms:
-            env = SequenceEnv(problem)
-            results = [env.reset(options={"inputs": form})]
-            played.append(results + [env.step(0) for _ in range(problem.num_steps[1])])
+            played.append([env.reset(options={"inputs": form})])
+            played[-1] += [env.step(0) for _ in range(problem.num_steps[1])]
         assert all(data_equivalence(one, played[0], exact=True) for one in played)

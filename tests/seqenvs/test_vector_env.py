@@ -126,19 +126,14 @@ def test_blocks_equal_single_steps(problem: Problem, kwargs: dict, mode: Autores
 
 def assert_equal_steps(blocks: list, steps: list) -> None:
     """Assert that blocks hold the results of these single steps."""
-    following = iter(steps)
-    for *arrays, info in blocks:
-        for k in range(len(arrays[0])):
-            *step, step_info = next(following)
-            assert data_equivalence([array[k] for array in arrays], step, exact=True)
-            assert_equal_info(info, k, step_info)
-    assert next(following, None) is None
+    rows = [(block, k) for block in blocks for k in range(len(block[0]))]
+    for ((*arrays, info), k), (*step, step_info) in zip(rows, steps, strict=True):
+        assert data_equivalence([array[k] for array in arrays], step, exact=True)
+        assert_equal_info(info, k, step_info)
 
 
 def assert_equal_info(info: dict, k: int, alone: dict) -> None:
-    for key in {*info, *alone}:
-        if key.startswith("_"):
-            continue
+    for key in {key for key in (*info, *alone) if not key.startswith("_")}:
         present = info[f"_{key}"][k] if key in info else np.zeros(1, bool)
         assert present.any() == (key in alone), key
         if not present.any():
