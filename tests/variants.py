@@ -41,7 +41,6 @@ _levels = _rng.integers(0, 4, (20, 7, 3)) / 4
 
 VARIANTS = [
     Echo(),
-    Echo(lag=0),
     Echo(length=(3, 9), lag=2),
     Echo(framing="many_to_one", lag=3),
     Echo(framing="many_to_one", length=(4, 7), position=3),
@@ -53,7 +52,6 @@ VARIANTS = [
     Copy(framing="one_to_one", length=(3, 6), start=1),
     Recall(),
     Recall(overlap=True),
-    Recall(framing="many_to_one", length=(3, 7), num_values=3),
     Recall(framing="many_to_one", length=(3, 8), num_values=5, middle="random", overlap=True),
     Classify(),
     Classify(framing="many_to_one", length=(1, 8), threshold=0.4),

@@ -38,21 +38,19 @@ def assert_sound(problem):
     assert 0 <= bounds.chance <= bounds.memoryless <= bounds.clock <= bounds.optimum == 1
 
 
-# Constructors of problems
-
-
 @pytest.mark.parametrize(
     ("kind", "others", "name", "values", "allowed"),
     [
         (Echo, {}, "length", ["10", (5,), 0, None, True, (4, 9.0)], "an int at least 1, or"),
+        (Echo, {}, "length", [(9, 3), HUGE], ""),
+        (Classify, {}, "length", [(5, 9)], "a single int here"),
+        (Recall, {}, "middle", ["random", "sorted"], ""),
         (Echo, {"length": (4, 10)}, "lag", [4, -1, True, None], "an int in 0 .. 3"),
         (Echo, {}, "position", [3], "framing='many_to_one'"),
         (Echo, {"framing": MANY}, "position", [10, -1, "3"], "an int in 0 .. 9"),
         (Copy, {"start": 2}, "output_length", [0, 4, "all"], "an int in 1 .. 3"),
-        (Copy, {"length": (2, 5), "framing": MANY}, "output_length", [None], "length is a range"),
         (Copy, {}, "reverse", [1, "True", None], "False, True"),
         (Copy, {"framing": "one_to_one"}, "reverse", [True], "before the last input"),
-        (Recall, {}, "middle", ["random", "sorted"], ""),
         (Classify, {}, "threshold", [1.5, 0, float("nan"), "0.5", np.complex64(1)], "between 0"),
         (NextValue, {"framing": MANY, "window": 2}, "length", [1, (2, 9), (5, 5000)], ""),
         (NextValue, {"framing": MANY, "length": (5, 9)}, "window", [1, 5, 3.0], "in 2 .. 4"),
@@ -152,8 +150,7 @@ def test_numpy_values_and_members_of_an_enumeration_are_accepted(framing):
     assert (small.bounds(), small.num_steps) == (plain.bounds(), plain.num_steps)
 
 
-# Arguments of environments and data sets
-
+# Arguments of environments and data sets.
 OWN = {
     "encoding": ["onehot", 1, None],
     "render_mode": ["rgb", True],
@@ -170,9 +167,6 @@ MAKERS = {
     "batches": lambda problem, **keywords: batches(problem, **{"batch_size": 2, **keywords}),
     "make": lambda _, **keywords: gymnasium.make("SeqEcho-v0", **keywords),
     "make_vec": lambda _, **keywords: gymnasium.make_vec("SeqEcho-v0", **keywords),
-    "sync make_vec": lambda _, **keywords: gymnasium.make_vec(
-        "SeqEcho-v0", vectorization_mode="sync", **keywords
-    ),
 }
 SIGNATURES = {"make": SequenceEnv, "make_vec": SequenceVectorEnv, "batches": batches}
 

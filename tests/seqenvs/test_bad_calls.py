@@ -71,7 +71,7 @@ ANYTHING = [
     *([3], [0.5], [1.01], [NAN], [True], ["0.5"], [0.5j], [[0.5]], [0.5, 0.5], [[1, 2], [3]]),
     *([1] * 5, [1.0] * 5, ["1"] * 5, [1, 2, 3, 4, 10], [1 << 70] * 5, [1, [2], 3, 4, 5]),
     *(np.array(3), np.array([3]), np.arange(3), np.array([1, 0, 1]), np.array(["1", "2", "3"])),
-    *(np.arange(3) + 0.5, np.arange(3) * 1j, np.ones(3, object), np.zeros((3, 1), np.float32)),
+    *(np.arange(3) + 0.5, np.arange(3) * 1j, np.ones(3, object), np.full((3, 1), 2.0)),
     *(np.array(True), *(np.ones(shape, bool) for shape in (2, 3, (3, 1))), np.zeros(3, bool)),
     *([TEN] * 2, [TEN] * 3, [TEN, [1] * 9, TEN], [TEN, None, TEN], [[[1], [2, 3]], [1], [2]]),
     *(np.ones((10, 3), int), np.ones((3, 10, 1), int), ["1111111111"] * 3, np.ones((1, 3), int)),
@@ -155,8 +155,6 @@ def test_an_environment_asks_for_reset_before_and_after_an_episode(maker):
                 call()
         assert data_equivalence(follow(env), follow(other), exact=True)
 
-
-# Options of reset
 
 WIDE = Recorded(np.arange(12, dtype=float).reshape(2, 3, 2) % 7, [0, 1])  # two features a step
 REALS = "a sequence of numbers in [0.0, 1.0]"

@@ -29,28 +29,21 @@ def test_gymnasiums_checker_passes(id: str) -> None:
     check_env(gymnasium.make(id, render_mode="ansi", extras=EXTRAS, stack_size=2).unwrapped)
 
 
-def play(env, steps: int) -> list:
-    """Return the results of ``step`` with the same actions, and of ``reset`` after each end."""
-    env.action_space.seed(3)
-    results = []
-    for _ in range(steps):
-        results.append(env.step(env.action_space.sample()))
-        if results[-1][2]:
-            results.append(env.reset())
-    return results
-
-
 @each_id
 def test_a_seed_and_a_copy_give_the_same_episodes(id: str) -> None:
     env, twin, other = (gymnasium.make(id) for _ in range(3))
     for one, seed in ((env, 7), (twin, 7), (other, 8)):
         one.reset(seed=seed)
         one.step(one.action_space.sample())
-    copied = pickle.loads(pickle.dumps(env))
-    results = play(env, 50)
-    assert data_equivalence(results, play(twin, 50), exact=True)
-    assert data_equivalence(results, play(copied, 50), exact=True)
-    assert not data_equivalence(results, play(other, 50)) or id == "SeqNext-v0"
+    played: list = []
+    for one in (env, pickle.loads(pickle.dumps(env)), twin, other):
+        one.action_space.seed(3)
+        played.append([])
+        for _ in range(50):
+            step = one.step(one.action_space.sample())
+            played[-1] += [step, one.reset()] if step[2] else [step]
+    assert all(data_equivalence(results, played[0], exact=True) for results in played[:3])
+    assert not data_equivalence(played[0], played[3]) or id == "SeqNext-v0"
 
 
 def test_step_judges_the_action_and_returns_the_next_input() -> None:
@@ -81,7 +74,6 @@ def test_given_sequence_does_not_change_the_following_episodes() -> None:
     ("problem", "inputs", "answer", "reward", "right"),
     [
         (Copy(framing="many_to_one"), [5, 3, 2, 4, 1], [5, 3, 2, 0, 0], 0.6, False),
-        (NextValue(framing="many_to_one"), [0.4, 0.5, 0.6], [0.7], 1, True),
         (NextValue(framing="many_to_one"), [0.4, 0.5, 0.6], [0.66], 0.96, True),
         (NextValue(framing="many_to_one"), [0.4, 0.5, 0.6], [0.64], 0.94, False),
     ],

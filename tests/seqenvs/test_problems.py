@@ -29,7 +29,6 @@ TUTORIAL = [
     (NextValue(length=10, answer="index"), [i / 10 for i in range(9)], list(range(1, 10))),
     (NextValue(length=10, framing=MANY, window=3), [0.4, 0.5, 0.6], [0.7]),
     (Recall(length=5, framing=MANY), [3, 0, 1, 2], [3]),
-    (Recall(length=5), [3, 0, 1, 2], [0, 1, 2, 3]),
     (Recall(length=5, overlap=True), [3, 1, 2, 3], [1, 2, 3, 3]),
     (Echo(length=5, lag=0, framing=MANY), ECHOED, [9]),
     (Echo(length=5, lag=1, framing=MANY), ECHOED, [1]),
