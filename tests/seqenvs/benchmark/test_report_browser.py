@@ -118,7 +118,9 @@ class Browser:
         for entry in self.driver.get_log("performance"):
             event = json.loads(entry["message"])["message"]
             if event["method"] == "Network.requestWillBeSent":
-                assert event["params"]["request"]["url"].startswith((self.address, "data:", "blob:"))
+                assert event["params"]["request"]["url"].startswith(
+                    (self.address, "data:", "blob:")
+                )
 
 
 @pytest.fixture(scope="module")
