@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gymnasium
 import pytest
-from gymnasium import spaces
 
 from seqenvs.benchmark.execution import find_agent, run_job
 from seqenvs.benchmark.suites import SuiteError
@@ -89,26 +87,12 @@ def test_what_is_no_agent_is_refused(tmp_path, monkeypatch, name, said):
         find_agent(name)
 
 
-class Cued(gymnasium.Env):
-    """What was the cue, one time step ago?"""
-
-    observation_space, action_space = spaces.Discrete(5), spaces.Discrete(4)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.cue, self.due = int(self.np_random.integers(4)), True
-        return self.cue, {}
-
-    def step(self, action):
-        self.due = due = not self.due
-        return 4, float(due and action == self.cue), due, False, {"target": self.cue, "due": due}
-
-
-gymnasium.register("CuedJob-v0", entry_point=Cued, max_episode_steps=2)
-
-
 def test_an_agent_and_an_environment_that_report_little(tmp_path):
-    result = run_job(job_of(own("RandomAgent"), id=f"{__name__}:CuedJob-v0", kwargs={}), tmp_path)
+    result = run_job(
+        job_of(own("RandomAgent"), id="tests.third_party:CuedShort-v0", kwargs={}), tmp_path
+    )
     assert (result.learns_from, result.steps, result.curve) == ("unknown", 400, [])
     assert result.evaluation.bounds is None and result.evaluation.memory_score is None
-    assert result.episodes[0].due == [False, True]
+    assert [episode.due.index(True) + 1 for episode in result.episodes] == [
+        len(episode.due) for episode in result.episodes
+    ]
