@@ -47,6 +47,14 @@ class RandomAgent:
         return np.array([self.space.sample() for _ in observation]), state
 
 
+class OtherLearn(RandomAgent):
+    def learn(self, id): ...
+
+
+class OtherTeacher(RandomAgent):
+    learns_from = "books"
+
+
 class TableAgent:
     """Learns the likeliest answer to each symbol, without memory, and can save and load.
 

@@ -24,7 +24,6 @@ pytest.importorskip("ray", reason="Ray is not installed: pip install 'seqenvs[ra
 
 OWN = """
 import gymnasium
-import helper_of_own_agent
 import numpy as np
 import seqenvs
 
@@ -52,19 +51,10 @@ def cluster():
     made.shutdown()
 
 
-def begin_on_ray(folder, suite, *arguments):
-    """Start the command in a folder that holds an agent and a module that it imports."""
-    folder.mkdir()
-    (folder / "own_agent.py").write_text(OWN)
-    (folder / "helper_of_own_agent.py").write_text("")
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return begin(folder, suite, "--engine", "ray", *arguments, cwd=folder, env=env)
-
-
 def test_a_node_that_dies_costs_nothing(cluster, tmp_path):
     second, folder = cluster.add_node(num_cpus=1), tmp_path / "ray"
     suite = small(TABLE, SLOW, {**SLOW, "steps": 15_000}, seeds=[0, 1, 2])
-    process = begin_on_ray(folder, suite, "--address", cluster.address)
+    process = begin(folder, suite, "--engine", "ray", "--address", cluster.address)
     try:
         wait_until(process, lambda: len(results_in(folder)) >= 2)
         raylet = second.all_processes["raylet"][0].process
@@ -85,9 +75,10 @@ def test_a_node_that_dies_costs_nothing(cluster, tmp_path):
 
 
 def test_ray_is_started_here_and_a_third_party_agent_is_sent(tmp_path):
-    folder = tmp_path / "ray"
-    process = begin_on_ray(folder, small("own_agent:Agent", seeds=[0, 1, 2]))
+    (tmp_path / "own_agent.py").write_text(OWN)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    suite = small("own_agent:Agent", seeds=[0, 1, 2])
+    process = begin(tmp_path, suite, "--engine", "ray", cwd=tmp_path, env=env)
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, output + errors
     assert output.count("return 0.") == 3
-    assert {result["job"]["agent"] for result in written(folder)} == {"own_agent:Agent"}

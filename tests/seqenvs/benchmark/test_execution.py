@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqenvs.benchmark.execution import find_agent, run_job
-from seqenvs.benchmark.suites import SuiteError
+from seqenvs.benchmark.execution import run_job
 from tests.seqenvs.benchmark.agents import job_of, own, timeless
 
 
@@ -50,41 +49,6 @@ def test_a_job_continues_from_its_checkpoint(tmp_path, capsys):
     (checkpoint / "agent").write_text("ha")
     assert run("killed") == whole  # begun anew
     assert "checkpoint-600 is damaged and left out: JSONDecodeError" in capsys.readouterr().err
-
-
-WRONG = """
-class NoPredict:
-    def learn(self, id, *, kwargs, steps, seed): ...
-
-class OtherTeacher(NoPredict):
-    learns_from = "books"
-    def predict(self, observation, state, episode_start): ...
-
-class OtherLearn(OtherTeacher):
-    def learn(self, id): ...
-"""
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("no_such_module:Agent", "there is no module 'no_such_module'"),
-        ("wrong_agents:Missing", "has no attribute 'Missing'"),
-        ("wrong_agents:NoPredict", "must have a method 'predict'"),
-        ("wrong_agents:OtherLearn", r"must have learn\(id, \*, kwargs, steps, seed\)"),
-        ("wrong_agents:OtherTeacher", "learns_from must be one of 'rewards', .*got 'books'"),
-        ("wrong_agents:__name__", "must be a class, got 'wrong_agents'"),
-        ("lacking_module:A", "'lacking_module:A' needs no_such_module"),
-        ("raising_module:A", "'raising_module:A': ZeroDivisionError"),
-    ],
-)
-def test_what_is_no_agent_is_refused(tmp_path, monkeypatch, name, said):
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "wrong_agents.py").write_text(WRONG)
-    (tmp_path / "raising_module.py").write_text("1 / 0\n")
-    (tmp_path / "lacking_module.py").write_text("import no_such_module\n")
-    with pytest.raises(SuiteError, match=said):
-        find_agent(name)
 
 
 def test_an_agent_and_an_environment_that_report_little(tmp_path):
