@@ -5,7 +5,7 @@ Needs selenium, and Debian's chromium and chromium-driver.
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from seqenvs.benchmark.report import write_report
-from seqenvs.benchmark.suites import Suite
-from tests.seqenvs.benchmark.synthetic_results import write_suite
+from tests.seqenvs.benchmark.synthetic import MLP, SUITE, write_suite
 
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 pytestmark = [
@@ -30,24 +29,8 @@ pytestmark = [
 ]
 
 EVIL = "</script><img src=x onerror=alert(1)>"
-PPO, LSTM, GRU, MLP = (f"agents:{name}" for name in ("RecurrentPPO", "LSTM", "GRU", "MLP"))
-SUITE = Suite(
-    seeds=[0, 1, 2],
-    steps=100_000,
-    agents=[LSTM],
-    matrix=[
-        {"id": "SeqEcho-v0", "agents": [PPO, MLP, f"evil:{EVIL}"]},
-        {"id": "SeqNext-v0", "agents": [MLP]},
-        {"id": "SeqClassify-v0", "agents": ["agents:BiLSTM"]},
-    ],
-    horizon=[
-        {"problem": "echo", "agents": [PPO, GRU], "steps": 100_000, "lags": [1, 4, 16, 64]},
-        {"problem": "recall", "agents": [GRU], "steps": 100_000, "lags": [2, 8, 32]},
-    ],
-    capacity=[{"steps": 100_000, "lengths": [2, 8, 32]}],
-    generalisation=[{"id": "SeqEcho-v0", "length": 10, "factors": [0.5, 1, 2, 4]}],
-)
-FIGURES = ["finding", "horizon-echo", "horizon-recall", "capacity", "generalisation-1"]
+CLASSIFY = {"id": "SeqClassify-v0", "agents": ["agents:BiLSTM", f"evil:{EVIL}"]}
+FIGURES = ["finding", "horizon-echo", "capacity", "generalisation-1"]
 FIGURES += ["curves-steps", "curves-seconds", "accuracy"]
 FLAGS = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"]
 FLAGS += ["disable-background-networking", "disable-component-update"]
@@ -61,7 +44,7 @@ class Browser:
         options.binary_location = CHROMIUM
         for flag in (*FLAGS, f"user-data-dir={folder / 'profile'}"):
             options.add_argument(f"--{flag}")
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
         self.command = self.driver.execute_cdp_cmd
         self.run = self.driver.execute_script
@@ -109,25 +92,14 @@ class Browser:
             ".map((row) => [...row.querySelectorAll('td')].map((cell) => cell.textContent))"
         )
 
-    def check_quiet(self):
-        """Check that the console is empty and that nothing was fetched but the page."""
-        assert [entry["message"] for entry in self.driver.get_log("browser")] == []
-        for entry in self.driver.get_log("performance"):
-            event = json.loads(entry["message"])["message"]
-            if event["method"] == "Network.requestWillBeSent":
-                assert event["params"]["request"]["url"].startswith(
-                    (self.address, "data:", "blob:")
-                )
-
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    write_suite(folder, SUITE, skip=lambda job: (job.agent, job.seed) == (MLP, 2))
+    suite = replace(SUITE, matrix=[*SUITE.matrix, CLASSIFY])
+    write_suite(folder, suite, skip=lambda job: (job.agent, job.seed) == (MLP, 2))
     (folder / "jobs" / "0123456789abcdef.json").write_text("{")
     browser = Browser(write_report(folder, folder)[0].as_uri(), tmp_path_factory.mktemp("chromium"))
-    browser.driver.get("about:blank")  # the page of a new tab has requests of its own
-    browser.driver.get_log("performance")
     yield browser
     browser.driver.quit()
 
@@ -136,7 +108,8 @@ def browser(tmp_path_factory):
 def _open(browser):
     browser.open()
     yield
-    browser.check_quiet()
+    # Nothing was fetched either: the page's policy forbids it, and the console would say so.
+    assert [entry["message"] for entry in browser.driver.get_log("browser")] == []
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
@@ -150,14 +123,13 @@ def test_everything_is_drawn_and_nothing_sticks_out(browser, width, scheme):
 
 def test_what_the_page_says_and_sorts(browser):
     assert "RecurrentPPO, which learned from rewards, remembers" in browser.one(".answer").text
-    facts = browser.one("#facts").text
-    assert f"{len(SUITE.jobs()) - 2} runs" in facts and "2 missing runs · 1 damaged file" in facts
+    assert "2 missing runs · 1 damaged file" in browser.one("#facts").text
     missing = browser.one("#missing").text
     assert MLP in missing and "0123456789abcdef.json" in missing
     names = browser.column("Overview", 1)
     assert EVIL in names and not browser.all("img")  # a name is never markup
     horizon = (browser.column("Memory horizon: echo", i) for i in (1, 3))
-    assert list(zip(*horizon, strict=True)) == [("LSTM", "16"), ("GRU", "4"), ("RecurrentPPO", "1")]
+    assert list(zip(*horizon, strict=True)) == [("LSTM", "4"), ("RecurrentPPO", "2")]
     heads = browser.all('[aria-label="Overview"] th button')
     browser.show("#leaderboard")
     heads[0].click()
@@ -174,9 +146,9 @@ def test_figures_can_be_chosen_and_saved(browser):
         return len(browser.all("#horizon-echo-chart svg.marks .mark-line path"))
 
     browser.drawn("horizon-echo")
-    browser.until(lambda: lines() == 3)
-    browser.one('#horizon .chips [data-agent="GRU"]').send_keys(Keys.SPACE)
     browser.until(lambda: lines() == 2)
+    browser.one('#horizon .chips [data-agent="LSTM"]').send_keys(Keys.SPACE)
+    browser.until(lambda: lines() == 1)
     for format in ("SVG", "PNG"):
         button = browser.one(f'[aria-label="Save the figure horizon-echo as {format}"]')
         browser.run("arguments[0].click()", button)

@@ -9,7 +9,7 @@ import pytest
 from seqenvs.benchmark import results
 from seqenvs.benchmark.results import ResultError, read_result, read_table, write_result
 from tests.seqenvs.benchmark.agents import job_of
-from tests.seqenvs.benchmark.synthetic_results import make_result
+from tests.seqenvs.benchmark.synthetic import make_result
 
 RESULT = make_result(job_of(), 0.5)
 

@@ -16,12 +16,12 @@ import pytest
 
 from seqenvs.benchmark.cluster import check_reachable, on_cluster, stage
 from seqenvs.benchmark.executors import EngineError, in_processes
-from seqenvs.benchmark.results import Job, read_table, result_path
+from seqenvs.benchmark.results import read_table, result_path
 from seqenvs.benchmark.runner import check_jobs, run_benchmark, run_jobs
 from seqenvs.benchmark.suites import Suite, SuiteError, read_suite
 from seqenvs.cli import main
 from tests.seqenvs.benchmark.agents import ECHO, TABLE, job_of, own, timeless
-from tests.seqenvs.benchmark.synthetic_results import make_result
+from tests.seqenvs.benchmark.synthetic import make_result
 
 ROOT = Path(__file__).parents[3]
 RANDOM = own("RandomAgent")
@@ -33,7 +33,7 @@ def small(*agents, **given):
 
 
 def written(folder):
-    return timeless(json.loads((folder / "results.json").read_text()))
+    return [timeless(each) for each in json.loads((folder / "results.json").read_text())]
 
 
 class Recorder(list):
@@ -50,8 +50,8 @@ def test_what_is_there_does_not_run_again(tmp_path, capsys):
     jobs, ran = suite.jobs(), Recorder()
     assert run_benchmark(suite, tmp_path, run=ran) == [] and ran == jobs
     assert read_suite(str(tmp_path / "suite.json")) == suite
+    assert [each.job for each in read_table(tmp_path / "results.json")] == jobs
     before = written(tmp_path)
-    assert [Job(**each["job"]) for each in before] == jobs
 
     damaged, missing, kept = (result_path(tmp_path, job) for job in jobs[:3])
     damaged.write_text("{")
@@ -210,8 +210,7 @@ def results_in(folder):
 
 def group_of(process):
     """The processes that are left of it and of what it started."""
-    found = subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True, text=True)
-    return found.stdout.split()
+    return subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True).stdout.split()
 
 
 def test_a_killed_run_is_continued(tmp_path):
@@ -251,3 +250,66 @@ def test_ctrl_c_says_how_to_continue(tmp_path, early):
     assert errors.startswith("Interrupted. What was finished is kept; the same command continues.")
     assert "Traceback" not in errors
     wait_until(process, lambda: not group_of(process), returncode=130)  # nothing is left behind
+
+
+OWN = """
+import gymnasium
+import numpy as np
+import seqenvs
+
+class Agent:
+    def learn(self, id, *, kwargs, steps, seed):
+        assert "working_dir" in seqenvs.__file__, seqenvs.__file__  # what the driver sent
+        self.space = gymnasium.make(id, **kwargs).action_space
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=True):
+        return np.zeros(len(observation), int), state
+"""
+
+
+@pytest.fixture
+def cluster():
+    utils = pytest.importorskip("ray.cluster_utils", reason="needs seqenvs[ray]")
+    made = utils.Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    )
+    yield made
+    made.shutdown()
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("default")  # Ray has warnings of its own
+def test_a_node_that_dies_costs_nothing(cluster, tmp_path):
+    second, folder = cluster.add_node(num_cpus=1), tmp_path / "ray"
+    suite = small(TABLE, SLOW, {**SLOW, "steps": 15_000}, seeds=[0, 1, 2])
+    process = begin(folder, suite, "--engine", "ray", "--address", cluster.address)
+    try:
+        wait_until(process, lambda: len(results_in(folder)) >= 2)
+        raylet = second.all_processes["raylet"][0].process
+        workers = ["ps", "--ppid", str(raylet.pid), "-o", "args="]
+        wait_until(
+            process, lambda: b"ray::attempt" in subprocess.run(workers, capture_output=True).stdout
+        )
+        raylet.kill()  # SIGKILL; its workers end with it
+        assert len(results_in(folder)) < 9
+        output, errors = process.communicate(timeout=400)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, errors
+    assert len(results_in(folder)) == output.count(": return") == 9  # each written once
+    assert run_benchmark(suite, tmp_path / "local") == []
+    assert written(folder) == written(tmp_path / "local")
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("default")  # Ray has warnings of its own
+def test_ray_is_started_here_and_a_third_party_agent_is_sent(tmp_path):
+    pytest.importorskip("ray", reason="needs seqenvs[ray]")
+    (tmp_path / "own_agent.py").write_text(OWN)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    suite = small("own_agent:Agent", seeds=[0, 1, 2])
+    process = begin(tmp_path, suite, "--engine", "ray", cwd=tmp_path, env=env)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, output + errors
+    assert output.count("return 0.") == 3

@@ -9,10 +9,21 @@ import numpy as np
 
 from seqenvs import Bounds
 from seqenvs.benchmark.results import AtLength, Job, JobResult, write_result
+from seqenvs.benchmark.suites import Suite
 from seqenvs.evaluation import Episode, Evaluation
 
-CLOCKS = {"SeqNext-v0": 1.0, "SeqRecall-v0": 0.25, "SeqClassify-v0": 0.905}
-REACH = {"RecurrentPPO": 3, "LSTM": 40, "GRU": 14, "MLP": 0}  # the lag at which the score is 0.5
+CLOCKS = {"SeqNext-v0": 1.0, "SeqClassify-v0": 0.905}
+REACH = {"RecurrentPPO": 3, "LSTM": 6, "MLP": 0}  # the lag at which the score is 0.5
+PPO, LSTM, MLP = "agents:RecurrentPPO", "agents:LSTM", "agents:MLP"
+SUITE = Suite(
+    seeds=[0, 1, 2],
+    steps=100_000,
+    agents=[LSTM],
+    matrix=[{"id": "SeqNext-v0", "agents": [MLP]}, {"id": "SeqEcho-v0", "agents": [PPO, MLP]}],
+    horizon=[{"problem": "echo", "agents": [PPO], "steps": 100_000, "lags": [1, 2, 4, 8]}],
+    capacity=[{"steps": 100_000, "lengths": [2, 4]}],
+    generalisation=[{"id": "SeqEcho-v0", "length": 10, "factors": [0.5, 1, 2]}],
+)
 
 
 def make_result(job: Job, score: float | None = None) -> JobResult:
