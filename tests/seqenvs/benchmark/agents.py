@@ -28,9 +28,7 @@ class OracleAgent:
 
     def learn(self, id, *, kwargs, steps, seed):
         self.predict = Oracle.of(gymnasium.make(id, **kwargs)).predict
-        self.curve = [(steps // 2, 1.0)]
-        yield steps // 2
-        self.curve.append((steps, 1.0))
+        self.curve = [(steps, 1.0)]
         yield steps
 
     def predict(self): ...

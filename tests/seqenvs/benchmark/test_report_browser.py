@@ -32,8 +32,6 @@ EVIL = "</script><img src=x onerror=alert(1)>"
 CLASSIFY = {"id": "SeqClassify-v0", "agents": ["agents:BiLSTM", f"evil:{EVIL}"]}
 FIGURES = ["finding", "horizon-echo", "capacity", "generalisation-1"]
 FIGURES += ["curves-steps", "curves-seconds", "accuracy"]
-FLAGS = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"]
-FLAGS += ["disable-background-networking", "disable-component-update"]
 
 
 class Browser:
@@ -42,7 +40,7 @@ class Browser:
     def __init__(self, address, folder):
         options = webdriver.ChromeOptions()
         options.binary_location = CHROMIUM
-        for flag in (*FLAGS, f"user-data-dir={folder / 'profile'}"):
+        for flag in ("headless", "no-sandbox", "disable-gpu", f"user-data-dir={folder}"):
             options.add_argument(f"--{flag}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
@@ -69,9 +67,6 @@ class Browser:
     def column(self, table, index):
         cells = self.all(f'[aria-label="{table}"] tbody tr > :nth-child({index})')
         return [cell.get_attribute("textContent") for cell in cells]
-
-    def choose(self, selector, text):
-        Select(self.one(selector)).select_by_visible_text(text)
 
     def show(self, selector):
         script = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})"
@@ -191,8 +186,8 @@ def test_the_player(browser):
     assert "saw the whole episode" in browser.one("#player-note").text
     seen = set()
     for seed in ("0", "1", "2"):
-        browser.choose("#player-seed", seed)
-        browser.choose("#player-episode", "4")
+        for name, value in (("seed", seed), ("episode", "4")):
+            Select(browser.one(f"#player-{name}")).select_by_visible_text(value)
         slider.send_keys(Keys.END)
         seen.add(tuple(browser.player()[1]))
     assert len(seen) == 3

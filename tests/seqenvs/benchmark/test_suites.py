@@ -16,10 +16,7 @@ ECHO = {"id": "SeqEcho-v0"}
 SUITE = {
     "seeds": [0, 1],
     "steps": 500,
-    "matrix": [
-        {**ECHO, "agents": [PAUSED, ORACLE]},
-        {"id": "SeqNext-v0", "agents": [RANDOM]},
-    ],
+    "matrix": [{**ECHO, "agents": [PAUSED, ORACLE]}, {"id": "SeqNext-v0", "agents": [RANDOM]}],
     "horizon": [
         {"problem": "echo", "agents": [PAUSED], "steps": 400, "lags": [2, 1]},
         {"problem": "recall", "agents": [ORACLE], "seconds": 4, "lags": [1]},
@@ -65,13 +62,15 @@ def test_a_suite_can_be_extended_written_and_read(tmp_path):
     path.write_text(Suite(**SUITE).to_json())
     given = [{"agent": "a:B", "options": {}}, RANDOM]
     suite = make_suite(str(path), given, "SeqCopy-v0", {"length": 2})
-    matrix = [row for row in suite.rows() if row.section == "matrix"]
-    rows = [(row.jobs[0].id, row.agent) for row in matrix]
-    assert rows.count(("SeqNext-v0", RANDOM)) == 1  # the suite has it, too
-    for id in ("SeqEcho-v0", "SeqCopy-v0"):
-        assert {row for row in rows if row[0] == id} == {
-            (id, agent) for agent in (TABLE, ORACLE, RANDOM, "a:B")
-        }
+    rows = [(row.jobs[0].id, row.agent) for row in suite.rows() if row.section == "matrix"]
+    assert sorted(rows) == sorted(  # each once
+        [
+            (id, agent)
+            for id in ("SeqEcho-v0", "SeqCopy-v0")
+            for agent in (TABLE, ORACLE, RANDOM, "a:B")
+        ]
+        + [("SeqNext-v0", RANDOM), ("SeqNext-v0", "a:B")]
+    )
     path.write_text(suite.to_json())
     assert read_suite(str(path)) == suite
 
@@ -82,7 +81,6 @@ def test_a_suite_can_be_extended_written_and_read(tmp_path):
         ({"seeds": []}, "seeds must be a list of at least one number"),
         ({"steps": 0}, "steps must be an int at least 1"),
         ({"horizons": []}, "unexpected keyword argument 'horizons'"),
-        ({"matrix": [7]}, "an entry of matrix must be an object, got 7"),
         ({"matrix": [{"agents": []}]}, "an entry of matrix must have 'id'"),
         ({"matrix": [{**ECHO, "lag": 1}]}, "matrix has no 'lag', it has agents, id, kwargs"),
         ({"agents": ["lstm"]}, "agent must be 'module:Class', got 'lstm'"),
