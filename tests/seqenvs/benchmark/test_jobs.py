@@ -1,11 +1,33 @@
-"""One job: learning with a budget and checkpoints, evaluation, third-party agents."""
+"""One job: its key, its execution with a budget and checkpoints, and the file of its result."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
 from seqenvs.benchmark.execution import run_job
+from seqenvs.benchmark.results import ResultError, is_solved, read_result, read_table, write_result
 from tests.seqenvs.benchmark.agents import job_of, own, timeless
+from tests.seqenvs.benchmark.synthetic import make_result
+
+
+def test_the_key_depends_on_every_field():
+    job = job_of(kwargs={"length": (3, 5)})
+    assert job == job_of(kwargs={"length": [3, 5]})
+    others = {"id": "SeqCopy-v0", "kwargs": {}, "agent": "a:B", "options": {"hidden": 8}}
+    others |= {"seed": 1, "steps": 401, "seconds": 1.5, "lengths": [7]}
+    keys = {replace(job, **{name: value}).key for name, value in others.items()}
+    assert len(keys | {job.key}) == 1 + len(others)
+    assert job_of().key == "015da2e17f0eb454"  # existing files must be found again
+
+
+@pytest.mark.parametrize(
+    "given", [{"steps": None}, {"steps": 0}, {"seconds": 0}, {"kwargs": {"length": 1j}}]
+)
+def test_a_wrong_job_is_refused(given):
+    with pytest.raises(ValueError, match=f"{next(iter(given))} .*must be"):
+        job_of(**given)
 
 
 def test_a_result_says_what_the_agent_reached(tmp_path):
@@ -58,3 +80,28 @@ def test_an_agent_and_an_environment_that_report_little(tmp_path):
     assert (result.learns_from, result.steps, result.curve) == ("unknown", 400, [])
     assert result.evaluation.bounds is None and result.evaluation.memory_score is None
     assert all(sum(episode.due) == 1 and episode.due[-1] for episode in result.episodes)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("}", "", "Expecting"),
+        ('"seed": ', '"seed": 7', "its job is"),
+        ('"machine"', '"computer"', "unexpected keyword argument 'computer'"),
+        ('"due": [', '"due": [true, ', "must have the same length"),
+        ('"learns_from": "', '"learns_from": "books', "learns_from must be one of"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, old, new, said):
+    path = write_result(tmp_path, make_result(job_of(), 0.5))
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ResultError, match=rf"{path.name} is damaged: .*{said}"):
+        read_result(path)
+    path.write_bytes(b"{}")
+    with pytest.raises(ResultError, match=rf"{path.name} is damaged"):
+        read_table(path)
+
+
+def test_what_counts_as_solved():
+    assert is_solved(0.9, 0.5) and not is_solved(0.8999, 1.0)
+    assert is_solved(None, 0.99) and not is_solved(None, 0.9899)
