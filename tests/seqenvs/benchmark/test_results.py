@@ -8,6 +8,7 @@ import pytest
 
 from seqenvs.benchmark.results import (
     ResultError,
+    is_solved,
     read_result,
     read_table,
     result_paths,
@@ -37,7 +38,6 @@ def test_the_key_depends_on_every_field():
         ({"steps": None}, "steps or seconds must be given"),
         ({"steps": 0}, "steps must be an int at least 1, got 0"),
         ({"seconds": 0}, "seconds must be above 0, got 0"),
-        ({"seed": -1}, "seed must be an int at least 0, got -1"),
         ({"kwargs": {"length": 1j}}, r"kwargs must be JSON-able, got .*complex"),
     ],
 )
@@ -73,7 +73,7 @@ def test_a_damaged_file_is_named(tmp_path, old, new, said):
         read_result(path)
 
 
-@pytest.mark.parametrize("damage", [b"", b"{}", b"[1]", b"\xff", b"null"])
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[1]", b"\xff"])
 def test_a_damaged_table_is_named(tmp_path, damage):
     path = tmp_path / "results.json"
     path.write_bytes(damage)
@@ -81,10 +81,6 @@ def test_a_damaged_table_is_named(tmp_path, damage):
         read_table(path)
 
 
-@pytest.mark.parametrize(
-    ("score", "mean", "solved"),
-    [(0.9, 0.5, True), (0.8999, 1.0, False), (None, 0.99, True), (None, 0.9899, False)],
-)
-def test_what_counts_as_solved(score, mean, solved):
-    reached = replace(RESULT.evaluation, memory_score=score, mean_return=mean)
-    assert replace(RESULT, evaluation=reached).solved is solved
+def test_what_counts_as_solved():
+    assert is_solved(0.9, 0.5) and not is_solved(0.8999, 1.0)
+    assert is_solved(None, 0.99) and not is_solved(None, 0.9899)
