@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # seed gives.
 FIRST_DRAW, LARGEST_DRAW = 1 << 12, 1 << 18
 _MOST_COPIED = 1 << 14  # inputs that are copied to prepare more than one episode at once
+_FEW_PATTERNS = 1 << 8
 _ROUNDS_TAKEN = 4  # episodes of each sub-environment that `RowBuffer` takes at once
 
 
@@ -59,7 +60,9 @@ class Episodes(NamedTuple):
         )
 
     def with_fewest_patterns(self) -> Episodes:
-        """Return the same episodes without patterns that are unused or twice there."""
+        """Return the same episodes without patterns that are unused or twice there, if many."""
+        if self.reward_weight.shape[1] <= _FEW_PATTERNS:
+            return self
         number: dict[bytes, int] = {}
         kept: list[int] = []
         replacement = np.zeros(self.reward_weight.shape[1], np.int64)
@@ -106,7 +109,8 @@ def _due_patterns(due: Any, lengths: Any) -> tuple[Any, Any]:
     episode keeps its own.
     """
     first = due[:, :1]
-    if due.strides[1] == 0 or (due == first).all():
+    differs = np.zeros(len(due), bool) if due.strides[1] == 0 else (due != first).any(axis=1)
+    if not differs.any():
         return first, np.broadcast_to(np.int64(0), len(lengths))  # which takes no memory
     different = np.flatnonzero(np.bincount(lengths))
     number = np.zeros(different[-1] + 1, np.int64)
@@ -115,7 +119,7 @@ def _due_patterns(due: Any, lengths: Any) -> tuple[Any, Any]:
     example = np.zeros(len(different), np.int64)
     example[pattern] = np.arange(len(lengths))
     columns = due[:, example]
-    if np.array_equal(columns.take(pattern, axis=1), due):
+    if np.array_equal(columns[differs].take(pattern, axis=1), due[differs]):
         return columns, pattern
     return due, np.arange(len(lengths))
 
@@ -328,7 +332,6 @@ class RowBuffer:
         # inputs, its place in the flattened reward weights, and the steps left in its episode.
         self._places = np.stack([np.arange(self.num_envs), episodes.pattern, episodes.lengths])
         self._places_row = 0
-        self._columns = self._places
         self._move = self._move_of(episodes)
 
     @staticmethod
@@ -369,7 +372,10 @@ class RowBuffer:
             if begin is not None and len(begin):
                 start, self._next = self._next, self._next + len(begin)
                 self._begins.append((self._row, episodes, start, self._next))
-                self._places[:, begin] = self._columns[:, start : self._next]
+                columns = slice(start, self._next)
+                place[begin] = np.arange(start, self._next)
+                pattern_place[begin] = episodes.pattern[columns]
+                left[begin] = episodes.lengths[columns]
             begin = None
             shown, weighed = place, pattern_place
             if self.gap is None:  # after the end, the last row of the episodes, which is blank
@@ -399,9 +405,9 @@ class RowBuffer:
         joined = Episodes.concatenate([episodes.select(playing), left, *fresh])
         self._episodes = joined = joined.with_fewest_patterns()
         self._next = self.num_envs
-        self._columns = np.stack([np.arange(len(joined.lengths)), joined.pattern, joined.lengths])
         self._move = self._move_of(joined)
-        self._places[:2] = self._columns[:2, : self.num_envs] + time * self._move[:2]
+        self._places[0] = np.arange(self.num_envs) + time * self._move[0]
+        self._places[1] = joined.pattern[: self.num_envs] + time * self._move[1]
 
 
 def _rows_of(episodes: Episodes, steps: int, rounds: int) -> Rows:
