@@ -66,12 +66,12 @@ def test_a_suite_can_be_extended_written_and_read(tmp_path):
     given = [{"agent": "a:B", "options": {}}, RANDOM]
     suite = make_suite(str(path), given, "SeqCopy-v0", {"length": 2})
     matrix = [row for row in suite.rows() if row.section == "matrix"]
-    for id, agents in (  # each once
-        ("SeqEcho-v0", [TABLE, ORACLE, "a:B", RANDOM]),
-        ("SeqNext-v0", [RANDOM, "a:B"]),
-        ("SeqCopy-v0", [TABLE, ORACLE, RANDOM, "a:B"]),
-    ):
-        assert [row.agent for row in matrix if row.jobs[0].id == id] == agents
+    rows = [(row.jobs[0].id, row.agent) for row in matrix]
+    assert rows.count(("SeqNext-v0", RANDOM)) == 1  # the suite has it, too
+    for id in ("SeqEcho-v0", "SeqCopy-v0"):
+        assert {row for row in rows if row[0] == id} == {
+            (id, agent) for agent in (TABLE, ORACLE, RANDOM, "a:B")
+        }
     path.write_text(suite.to_json())
     assert read_suite(str(path)) == suite
 
@@ -85,11 +85,9 @@ def test_a_suite_can_be_extended_written_and_read(tmp_path):
         ({"matrix": [7]}, "an entry of matrix must be an object, got 7"),
         ({"matrix": [{"agents": []}]}, "an entry of matrix must have 'id'"),
         ({"matrix": [{**ECHO, "lag": 1}]}, "matrix has no 'lag', it has agents, id, kwargs"),
-        ({"matrix": [{**ECHO, "agents": "a:B"}]}, "agents must be a list"),
         ({"agents": ["lstm"]}, "agent must be 'module:Class', got 'lstm'"),
         ({"agents": [{"agent": "a:B", "options": 1}]}, "options must be an object"),
         ({"horizon": [{"problem": "copy", "steps": 1, "lags": [1]}]}, "'recall', got 'copy"),
-        ({"capacity": [{"steps": 1, "lengths": [0]}]}, "lengths must be an int"),
         ({"capacity": [{"lengths": [2]}]}, "capacity must have 'steps' or 'seconds'"),
         ({"generalisation": [{**ECHO, "length": 5, "factors": [0]}]}, "factors must be above 0"),
     ],
@@ -99,8 +97,3 @@ def test_a_wrong_suite_is_refused(tmp_path, change, said):
     path.write_text(json.dumps({"seeds": [0], "steps": 1, **change}))
     with pytest.raises(SuiteError, match=f"mine.json: .*{said}"):
         read_suite(str(path))
-
-
-def test_a_missing_suite_is_named():
-    with pytest.raises(SuiteError, match="No such file"):
-        read_suite("none.json")
