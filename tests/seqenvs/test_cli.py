@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import seqenvs_command
-from seqenvs.arguments import UsageError, assignments
+from seqenvs.arguments import assignments
 from seqenvs.cli import main
 from seqenvs.problem import Problem
 from seqenvs.problems import Echo
@@ -55,9 +55,6 @@ def test_help_imports_no_more_than_the_environments_need(run):
     assert "gymnasium" in modules and not heavy & modules
 
 
-# list and show
-
-
 def test_list(run):
     _, *rows = lines = run("list").splitlines()
     assert [row.split()[0] for row in rows] == list(IDS) and max(map(len, lines)) <= 120
@@ -72,23 +69,16 @@ def test_show(run, id):
     assert "\ntime step " in out and "the oracle's return is 1; chance 0." in out
 
 
-def test_show_takes_parameters(run):
+def test_show_takes_parameters_and_the_width_of_the_terminal(run, monkeypatch):
     given = ["--set=lag=2", "--set=length=(3, 3)", "--set=framing=many_to_one"]
     assert "Echo(length=(3, 3), lag=2, num_symbols=10, fr" in run("show", *given, "SeqEcho-v0")
     observed = ["--set=encoding=index"], ["--set=stack_size=3", "--set=extras=['time_step']"]
     assert len({run("show", "SeqEcho-v0", "--seed=1", *sets) for sets in ([], *observed)}) == 1
-
-
-@pytest.mark.parametrize("columns", [40, 200])
-def test_show_wraps_the_whole_episode(run, monkeypatch, columns):
-    monkeypatch.setenv("COLUMNS", str(columns))
-    out = run("show", "SeqRecallHard-v0", "--seed", "1")
-    _, *blocks, _ = out.split("\n\n")[1:]
-    rows = [{line[:12].strip(): line[12:].split() for line in b.splitlines()} for b in blocks]
-    assert [t for row in rows for t in row["time step"]] == [str(t) for t in range(101)]
-    assert rows[0]["input"][0] == rows[-1]["target"][-1]  # what there is to be remembered
-    longest = max(len(line) for block in blocks for line in block.splitlines())
-    assert columns - 5 < longest <= columns
+    wide = run("show", "SeqRecallHard-v0", "--seed=1")
+    monkeypatch.setenv("COLUMNS", "40")
+    assert run("show", "SeqRecallHard-v0", "--seed=1").count("time step ") > wide.count(
+        "time step "
+    )
 
 
 def test_show_draws_a_picture(run, tmp_path, monkeypatch):
@@ -107,9 +97,6 @@ def test_show_draws_a_picture(run, tmp_path, monkeypatch):
     assert "--picture needs Pillow: pip install 'seqenvs[render]'\n" in draw("a.PNG", 2)
 
 
-# play
-
-
 def test_play_to_the_end(run, type_in):
     type_in("", "", "0", "", "", "0")
     sets = ["--set", "length=4", "--set", "framing=many_to_one"]
@@ -118,8 +105,7 @@ def test_play_to_the_end(run, type_in):
     assert "your mean return over 2 episodes is 0." in out and "memory score " in out
     type_in("0.25", "0.5", "0.75")
     out = run("play", "SeqNext-v0", "--set", "length=4")
-    assert "(last answer earned 0.33, so far 0.33)" in out
-    assert "your mean return over 1 episode is 1.00; chance" in out
+    assert "(last answer earned 0.33, so far 0.33)" in out and "over 1 episode is 1.00; c" in out
     assert "this problem needs no memory" in out and "memory score" not in out
 
 
@@ -164,27 +150,17 @@ def test_a_problem_without_bounds(run, type_in, monkeypatch):
         assert re.search("bounds .*are not known", run(*command, "SeqEcho-v0"))
 
 
-AGENT = """
-class Zero:
-    def predict(self, observation, state=None, episode_start=None, deterministic=True):
-        return [0] * len(observation), None
-zero = Zero()
-"""
-
-
 def test_evaluate_takes_a_class_or_an_object_of_the_working_folder(tmp_path, monkeypatch, run):
-    (tmp_path / "zero.py").write_text(AGENT)
+    (tmp_path / "mine.py").write_text("from tests.third_party import Constant\nzero = Constant()")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [path for path in sys.path if path])
     arguments = ["--id", "SeqEcho-v0", "--set", "lag=2", "--episodes", "50", "--json"]
-    for name in ("zero:Zero", "zero:zero"):
+    for name in ("mine:Constant", "mine:zero"):
         found = json.loads(run("evaluate", name, *arguments))
         assert found["episodes"] == 50 and found["kwargs"] == {"lag": 2}
     with pytest.raises(ValueError, match="actions must"):  # a bug of the author, with a traceback
-        main(["evaluate", "zero:zero", "--id=SeqCopy-v0", "--set=framing=many_to_one"])
+        main(["evaluate", "mine:zero", "--id=SeqCopy-v0", "--set=framing=many_to_one"])
 
-
-# How it ends
 
 MODEL = "evaluate model.zip --id SeqEcho-v0"
 
@@ -193,9 +169,11 @@ MODEL = "evaluate model.zip --id SeqEcho-v0"
     ("arguments", "message"),
     [
         ("show SeqEko-v0", "`SeqEko` doesn't exist. Did you mean: `SeqEcho`"),
-        ("show nomodule:SeqEcho-v0", "No module named 'nomodule'"),
         ("show SeqEcho-v0 --set lagg=4", "unexpected keyword argument 'lagg' (did you"),
         ("play SeqEcho-v0 --set lag=x", "error: lag must be an int in 0 .. 9, got 'x'"),
+        ("show SeqEcho-v0 --set lag", "--set must be NAME=VALUE, such as lag=4, got 'lag'"),
+        ("show SeqEcho-v0 --set lag=1+x", "lag must be a word, or a Python number, string or"),
+        ("show SeqEcho-v0 --set lag=2 --set lag=3", "--set lag is given twice, the second time as"),
         ("show SeqEcho-v0 --set lag=2 length=9", "unrecognized arguments: length=9"),
         ("show CartPole-v0", "'CartPole-v0' is not an environment of seqenvs; 'seqenvs list'"),
         ("play SeqEcho-v0 --episodes 0", "must be an int, at least 1, got '0'"),
@@ -255,11 +233,3 @@ def test_assignments():
     values = {"a": None, "b": True, "c": "1", "d": "b", "length": (3, 9)}
     texts = ["a=None", "b=True", "c='1'", "d=b", "length=(3, 9)"]
     assert assignments("--option", texts) == values
-    for wrong, message in (
-        (["lag"], "must be NAME=VALUE, such as lag=4, got 'lag'"),
-        (["a b=4"], "must be NAME=VALUE, such as lag=4, got 'a b=4'"),
-        (["lag=1+x"], "lag must be a word, or a Python number, string or list, got '1[+]x'"),
-        (["lag=2", "a=1", "lag=3"], "lag is given twice, the second time as '3'"),
-    ):
-        with pytest.raises(UsageError, match=f"^--option {message}$"):
-            assignments("--option", wrong)

@@ -1,7 +1,5 @@
 """Environments of seqenvs and of third parties, as agents and evaluations know them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import gymnasium
@@ -78,15 +76,12 @@ def test_infos_of_third_parties_have_one_form(sight, answer):
             env.reset(options={"reset_mask": truncated})
 
 
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
+def test_an_environment_without_right_answers_is_refused():
+    for kwargs, message in (
         ({"fault": "nothing"}, "reports 'target' and 'due'.*which reports nothing"),
         ({"fault": "target"}, r"must report a 'target' in Discrete\(4\), got 9"),
         ({"fault": "endless"}, "must have episodes that end"),
         ({"sigth": "index"}, "unexpected keyword argument 'sigth'"),
-    ],
-)
-def test_an_environment_without_right_answers_is_refused(kwargs, message):
-    with pytest.raises(TypeError, match=message):
-        find_task("Cued-v0", kwargs)
+    ):
+        with pytest.raises(TypeError, match=message):
+            find_task("Cued-v0", kwargs)
