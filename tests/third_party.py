@@ -1,7 +1,5 @@
 """Third-party environments and agents, which are not part of seqenvs."""
 
-from __future__ import annotations
-
 import gymnasium
 import numpy as np
 from gymnasium import spaces

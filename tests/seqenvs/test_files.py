@@ -50,20 +50,17 @@ def test_hashes_never_change():
         assert files.content_hash(ordered) == "506b55f9a313a5be"  # in names of existing files
 
 
-@pytest.mark.parametrize(
-    ("path", "error", "message"),
-    [
+def test_an_object_that_cannot_be_imported(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "module_that_lacks.py").write_text("import no_such")
+    for path, error, message in (
         ("../json:loads", ValueError, "agent must be a class, got '../json:loads'$"),
         ("json.no_such:Agent", ValueError, "there is no module 'json.no_such'"),
         ("json:NoSuch", ValueError, "has no attribute 'NoSuch'"),
         ("module_that_lacks:Agent", ModuleNotFoundError, "No module named 'no_such'"),
-    ],
-)
-def test_an_object_that_cannot_be_imported(path, error, message, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "module_that_lacks.py").write_text("import no_such")
-    with pytest.raises(error, match=message):
-        files.import_object(path, "agent must be a class")
+    ):
+        with pytest.raises(error, match=message):
+            files.import_object(path, "agent must be a class")
 
 
 def test_versions_and_machine():
