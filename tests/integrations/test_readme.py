@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,9 @@ def test_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         if "://" not in target:
             assert (Path(__file__).parents[2] / target).exists(), target
+
+
+def test_the_package_is_found_beside_a_folder_of_its_name(tmp_path):
+    (tmp_path / "seqenvs").mkdir()  # as a checkout is, in the folder that contains it
+    command = [sys.executable, "-c", "import seqenvs; seqenvs.batches('SeqEcho-v0', 1)"]
+    subprocess.run(command, cwd=tmp_path, check=True)
