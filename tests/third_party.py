@@ -44,12 +44,11 @@ class Cued(gymnasium.Env):
     def step(self, action):
         due = self.left == 0
         self.left -= 1
-        info = {
-            None: {"target": self.target if due else None, "due": due, "note": self.left or None},
-            "nothing": {},
-            "target": {"target": 9, "due": True},
-            "endless": {"target": None, "due": False},
-        }[self.fault]
+        info = {"target": self.target if due else None, "due": due, "note": self.left or None}
+        if self.fault == "nothing":
+            info = {}
+        elif self.fault == "target":
+            info["target"], info["due"] = 9, True
         reward = (10 if np.array_equal(action, self.target) else -10) if due else -1
         ended = due and self.fault != "endless"
         return self._see(5 if self.left == 0 else 4), reward, False, ended, info
