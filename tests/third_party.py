@@ -17,19 +17,19 @@ ACTIONS = {
 
 
 class Cued(gymnasium.Env):
-    """A cue, one to three blank steps, and at the end: what was the cue?
+    """A cue, blank steps, and at the end: what was the cue?
 
-    Unlike in seqenvs, rewards have another scale, the target is None where none is due, and infos
-    hold more.
+    Unlike in seqenvs, rewards have another scale, targets may be None, and infos hold more.
     """
 
-    def __init__(self, sight="vector", answer="one", fault=None):
+    def __init__(self, sight="vector", answer="one", wait=(1, 3), fault=None):
         self.observation_space, self.action_space = OBSERVATIONS[sight], ACTIONS[answer]
-        self.answer, self.fault = answer, fault
+        self.answer, self.wait, self.fault = answer, wait, fault
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.cue, self.left = (int(number) for number in self.np_random.integers((0, 1), 4))
+        self.cue = int(self.np_random.integers(4))
+        self.left = int(self.np_random.integers(self.wait[0], self.wait[1], endpoint=True))
         levels = {"one": self.cue, "two": [self.cue, self.cue % 2], "level": [self.cue - 1.0]}
         self.target = levels[self.answer]
         return self._see(self.cue), {}
