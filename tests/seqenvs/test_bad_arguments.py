@@ -19,7 +19,6 @@ from seqenvs import SequenceEnv, SequenceVectorEnv, batches, register
 from seqenvs.problem import Symbols, Values
 from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
 from seqenvs.testing import check_problem
-from seqenvs.validation import check_choice
 from tests.refused import refused
 from tests.variants import Parity
 
@@ -134,17 +133,14 @@ def test_any_arrays_make_a_sound_problem_or_an_error_that_names_one(data):
         ("X", [[1.0, float("nan")]], r"X must be finite .*, got nan at \(0, 1\)"),
         ("X", [[5, 3, -2], [1, 1, 4]], r"X must be integers in 0 .*, got -2 at \(0, 2\)"),
         ("X", np.zeros((2, 3, 2), int), "X must be floats where a step has several features, got"),
+        ("X", [[5, 3, 2]] * 2, "samples 0 and 1 have the same inputs up to time step 2"),
         ("y", [True, False], "y must be an array of integers or floats, got dtype bool"),
         ("y", [5], r"y must have the shape \(2,\), .*, got \(1,\)"),
         ("y", [5, -1], r"y must be integers in 0 .*, got -1 at \(1,\)"),
-        ("y", [1.0, float("nan")], r"y must be finite .*, got nan at \(1,\)"),
         ("mask", [[1, 1, 1], [0, 0, 1]], r"mask must be .* bool of shape \(2, 3\), got .* int64"),
-        ("mask", np.ones((3, 2), bool), r"mask must be .* bool of shape \(2, 3\), got shape"),
         ("mask", [[True] * 3, [False] * 3], "mask must .* in every sample, got .* sample 1"),
         ("lengths", [0, 3], r"lengths must be 2 integers in 1 \.\. 3, got \[0, 3\]"),
-        ("lengths", [1.0, 2.0], r"lengths must be 2 integers in 1 \.\. 3, got \[1.0, 2.0\]"),
         ("tolerance", 0.1, "tolerance must be None where y is integers, got 0.1"),
-        ("X", [[5, 3, 2]] * 2, "samples 0 and 1 have the same inputs up to time step 2"),
     ],
 )
 def test_recorded_refuses_arrays_that_make_no_problem(name, value, message):
@@ -159,27 +155,17 @@ class Framing(str, enum.Enum):
 @pytest.mark.parametrize("framing", [np.str_(MANY), Framing.MANY])
 def test_choices_may_be_numpy_values_and_members_of_an_enumeration(framing):
     for problem in (Echo(framing=framing), NextValue(framing=framing, window=3)):
-        assert type(problem.framing) is str
-        assert problem.framing == MANY
+        assert type(problem.framing) is str and problem.framing == MANY
     assert Copy(reverse=np.True_).reverse is True
     env = SequenceEnv(Echo, encoding=np.str_("index"))
     assert env.observation_space == gymnasium.spaces.Discrete(11)
-    assert check_choice("kind", np.int8(3), (False, 3)) == 3
-    for value in (0, 1, "3", np.array("index"), b"index", np.True_):
-        with refused("kind", value, "one of False, 3, 'index', None"):
-            check_choice("kind", value, (False, 3, "index", None))
 
 
-@pytest.mark.parametrize("number", [np.int8, np.uint8, np.int64])
-def test_small_numpy_integers_count_as_integers_and_never_overflow(number):
-    for kind, keywords in (
-        (Echo, {"lag": 3, "length": 9}),
-        (Copy, {"length": 120, "start": 3, "output_length": 110}),
-        (Recall, {"length": 120, "num_values": 100}),
-    ):
-        small, plain = kind(**{name: number(v) for name, v in keywords.items()}), kind(**keywords)
-        assert small.bounds() == plain.bounds()
-        assert small.num_steps == plain.num_steps
+def test_small_numpy_integers_never_overflow():
+    for kind, keywords in ((Copy, {"length": 120, "start": 3}), (Recall, {"length": 120})):
+        small = kind(**{name: np.int8(value) for name, value in keywords.items()})
+        assert small.bounds() == kind(**keywords).bounds()
+        assert small.num_steps == kind(**keywords).num_steps
 
 
 # Arguments of environments and data sets
@@ -205,33 +191,22 @@ MAKERS = {
     ),
 }
 SIGNATURES = {"make": SequenceEnv, "make_vec": SequenceVectorEnv, "batches": batches}
-makers = pytest.mark.parametrize("maker", MAKERS)
 
 
-@makers
-def test_every_maker_refuses_bad_values_by_name(maker):
+@pytest.mark.parametrize("maker", MAKERS)
+def test_every_maker_refuses_bad_values_and_unknown_keywords_by_name(maker):
     make = MAKERS[maker]
-    taken = inspect.signature(SIGNATURES.get(maker, MAKERS[maker])).parameters
+    taken = inspect.signature(SIGNATURES.get(maker, make)).parameters
     for name in (*taken, "lag"):
         if maker == "make" and name == "render_mode":
             continue  # which Gymnasium checks first
         for value in [10, "1"] if name == "lag" else OWN.get(name, []):
             with refused(name, value):
                 make(Echo, **{name: value})
-
-
-@makers
-def test_every_maker_refuses_an_unknown_keyword_with_those_that_are_known(maker):
     for wrong, meant in (("lga", "lag"), ("encodng", "encoding"), ("zzz", None)):
         hint = re.escape(f" (did you mean {meant!r}?)" if meant else "; allowed are length, lag")
         with pytest.raises(TypeError, match=f"got an unexpected keyword argument {wrong!r}{hint}"):
-            MAKERS[maker](Echo, **{wrong: 3})
-    if maker[0] == "S":
-        own = inspect.signature(MAKERS[maker]).parameters.values()
-        with pytest.raises(TypeError, match="; allowed are ") as caught:
-            MAKERS[maker](Parity, zzz=3)
-        known = str(caught.value).partition("; allowed are ")[2].split(", ")
-        assert {"problem", *known} == {p.name for p in own if p.kind != p.VAR_KEYWORD}
+            make(Echo, **{wrong: 3})
 
 
 def test_a_class_that_passes_its_keywords_on_takes_them():

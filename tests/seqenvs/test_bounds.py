@@ -1,8 +1,10 @@
-"""The bounds are exact: against enumeration, brute force and simulation."""
+"""The bounds are exact: against enumeration, brute force, simulation and another rule."""
 
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from itertools import product
 
 import gymnasium
 import numpy as np
@@ -12,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from seqenvs.bounds import Bounds, enumerated_bounds
+from seqenvs.bounds import Bounds, enumerated_bounds, irwin_hall_cdf
 from seqenvs.problem import Problem, Symbols
 from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
 from seqenvs.registration import IDS
@@ -30,6 +32,10 @@ FINITE = [
     NextValue(length=(4, 9), framing=MANY, window=3),
     NextValue(length=(20, 30), framing=MANY, window=4),
     NextValue(length=(4, 9), framing=MANY, window=2, answer="index"),
+]
+SAMPLED = [  # without those that have too many symbols for a sample
+    *(p for p in VARIANTS if p.input_spec not in (Symbols(300), Symbols(1500))),
+    Classify(length=4, threshold=0.6),
 ]
 
 
@@ -124,46 +130,34 @@ def sequences(first, others, problem: Problem):
     return problem.complete(inputs, np.concatenate(counts)), np.concatenate(probability)
 
 
-def make(kind: type[Problem], **parameters):
-    """Return the problem, or nothing if it cannot be made with these parameters."""
-    try:
-        return [kind(num_symbols=3, **parameters)]
-    except ValueError:
-        return []
-
-
 FRAMINGS = ("many_to_many", MANY, "one_to_one")
 SMALL = [
     *(
-        problem
-        for length in (1, 5, (2, 5))
-        for framing in FRAMINGS
+        (Echo, length, {name: at})
         for at in range(5)
-        for where in ({"lag": at}, {"position": at})
-        for problem in make(Echo, length=length, framing=framing, **where)
+        for name in ("lag", "position")
+        for length in (1, 5, (2, 5))
     ),
     *(
-        problem
+        (Copy, length, {"start": start, "reverse": reverse, "output_length": size})
+        for start, reverse, size in product((0, 1), (False, True), (None, 1, 2))
         for length in (1, 3, (2, 4))
-        for framing in FRAMINGS
-        for start in (0, 1)
-        for reverse in (False, True)
-        for size in (None, 1, 2)
-        for problem in make(
-            Copy, length=length, framing=framing, start=start, reverse=reverse, output_length=size
-        )
     ),
 ]
 
 
 def test_closed_forms_equal_the_enumeration_of_every_sequence() -> None:
-    assert len(SMALL) > 60
-    for problem in SMALL:
+    checked = 0
+    for (kind, length, others), framing in product(SMALL, FRAMINGS):
+        try:
+            problem = kind(num_symbols=3, length=length, framing=framing, **others)
+        except ValueError:
+            continue  # arguments that do not go together
         symbols = range(problem.input_spec.n)
-        assert_close(
-            problem.bounds(),
-            enumerated_bounds(problem.action_space, *sequences(symbols, symbols, problem)),
-        )
+        episodes = sequences(symbols, symbols, problem)
+        assert_close(problem.bounds(), enumerated_bounds(problem.action_space, *episodes))
+        checked += 1
+    assert checked > 60
 
 
 @pytest.mark.parametrize("overlap", [False, True])
@@ -176,26 +170,13 @@ def test_recall_of_a_random_middle_equals_the_enumeration(length, overlap) -> No
     assert_close(problem.bounds(), enumerated_bounds(problem.action_space, *episodes))
 
 
-@pytest.mark.parametrize("problem", [*VARIANTS, Classify(length=4, threshold=0.6)], ids=str)
+@pytest.mark.parametrize("problem", SAMPLED, ids=str)
 def test_bounds_are_near_those_of_a_large_sample(problem: Problem) -> None:
-    size = 60_000
-    batch = problem.batch(np.random.default_rng(0), size)
-    rng, due, space = np.random.default_rng(1), batch.due, problem.action_space
-    targets = batch.targets[due]
-    if isinstance(space, spaces.Box):
-        answers = rng.uniform(space.low, space.high, targets.shape)
-    else:
-        answers = rng.integers(getattr(space, "n", None) or space.nvec, size=targets.shape)
-    returns = np.zeros(due.shape)
-    returns[due] = problem.judge(answers, targets)[0]
-    chance = (returns.sum(axis=0) / due.sum(axis=0)).mean()
-    known = problem.bounds()
-    assert chance == pytest.approx(known.chance, abs=0.01)
-    if problem.input_spec in (Symbols(300), Symbols(1500)):
-        return  # too many for this sample
+    batch = problem.batch(np.random.default_rng(0), 60_000)
     if isinstance(problem, Classify):  # one answer for all values of a bin
         batch = batch._replace(inputs=np.floor(batch.inputs * 50))
-    found = enumerated_bounds(problem.action_space, batch)
+    known, found = problem.bounds(), enumerated_bounds(problem.action_space, batch)
+    assert found.chance == pytest.approx(known.chance, abs=0.01)
     for name in ("memoryless", "clock"):  # the best in the sample is a little better in it
         assert -0.01 < getattr(found, name) - getattr(known, name) < 0.025
 
@@ -236,34 +217,77 @@ def test_reward_weights_add_up_to_exactly_1_in_any_order(mask, random) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("kind", ["a label", "labels", "values", "always the same"])
-def test_bounds_of_a_million_steps_are_at_most_1(kind: str) -> None:
+@pytest.mark.parametrize("kind", range(4), ids=["a label", "labels", "values", "always the same"])
+def test_bounds_of_a_million_steps_are_at_most_1(kind: int) -> None:
     """Added up one after the other, a million parts come to 7e-12 more."""
-    rng = np.random.default_rng(0)
-    x = rng.random((20_000, 50))
+    rng, size = np.random.default_rng(0), (20_000, 50)
+    x = rng.random(size)
     x[:, 0] = np.arange(20_000) / 20_000  # the first value tells each sample from the others
-    answers = {
-        "a label": rng.integers(0, 3, 20_000),
-        "labels": rng.integers(0, 5, (20_000, 50)),
-        "values": rng.random((20_000, 50)),
-        "always the same": np.ones((20_000, 50), int),
-    }
-    bounds = Recorded(x, answers[kind]).bounds()
+    one, several = rng.integers(0, 3, 20_000), rng.integers(0, 5, size)
+    bounds = Recorded(x, (one, several, rng.random(size), np.ones(size, int))[kind]).bounds()
     assert 0 < bounds.chance <= bounds.memoryless <= bounds.clock <= 1
 
 
-def test_what_are_no_probabilities_is_refused() -> None:
-    problem = Echo(length=3, lag=0)
-    batch = problem.batch(np.random.default_rng(0), 2)
-    for probability, message in (
+@pytest.mark.parametrize(
+    ("probability", "message"),
+    [
         ([0.5, 0.4], r"add up to 1, got a sum of 0\.9 and"),
         ([1.5, -0.5], r"numbers from 0 .*, got a sum of 1\.0 and a least of -0\.5"),
         ([np.nan, 1.0], "add up to 1, got a sum of nan"),
         ([1.0], r"the shape \(2,\), got \(1,\)"),
         ([[0.5, 0.5]], r"the shape \(2,\), got \(1, 2\)"),
-    ):
-        with pytest.raises(ValueError, match=f"^probability must .*{message}"):
-            enumerated_bounds(problem.action_space, batch, probability)
-    assert (
-        enumerated_bounds(problem.action_space, batch, [0.5000000003, 0.5]).clock == 1
-    )  # is rounded
+    ],
+)
+def test_what_are_no_probabilities_is_refused(probability, message) -> None:
+    problem = Echo(length=3, lag=0)
+    batch = problem.batch(np.random.default_rng(0), 2)
+    with pytest.raises(ValueError, match=f"^probability must .*{message}"):
+        enumerated_bounds(problem.action_space, batch, probability)
+    assert enumerated_bounds(problem.action_space, batch, [0.5000000003, 0.5]).clock == 1
+
+
+# The bounds of Classify are integrals over the distribution of a sum of uniform numbers.
+
+
+def irwin_hall_by_hand(n, x):
+    """The textbook's alternating sum, in rational numbers."""
+    x = Fraction(x)
+    if n == 0 or x < 0:
+        return Fraction(x >= 0)
+    terms = ((-1) ** k * math.comb(n, k) * (x - k) ** n for k in range(min(math.floor(x), n) + 1))
+    return sum(terms) / math.factorial(n)
+
+
+def test_irwin_hall_cdf_equals_the_rational_alternating_sum():
+    rng = np.random.default_rng(0)
+    points = [-1.5, -1e-9, 0.0, 1e-9, 0.25, 0.5, *map(float, range(1, 33)), 14.999999, 29.999]
+    points += [*rng.uniform(0, 30, 25), *rng.normal(15, 1.6, 10)]
+    exact = [[float(irwin_hall_by_hand(n, x)) for x in points] for n in range(31)]
+    np.testing.assert_allclose(irwin_hall_cdf(30, points), exact, rtol=0, atol=1e-12)
+
+
+def test_irwin_hall_cdf_stays_a_distribution_where_the_alternating_sum_breaks_down():
+    x = np.linspace(-1, 201, 202 * 5 + 1)
+    cdf = irwin_hall_cdf(200, x)
+    assert (np.diff(cdf, axis=1) >= -1e-13).all()
+    assert (cdf[:, x < -1e-9] == 0).all() and (cdf[:, -1] == 1).all()
+    for n in (50, 100, 200):
+        half, above = irwin_hall_cdf(n, [n / 2, n / 2 + math.sqrt(n / 12)])[n]
+        assert half == pytest.approx(0.5, abs=1e-12)
+        assert above == pytest.approx(0.841345, abs=1e-3)  # nearly normal
+
+
+@pytest.mark.parametrize("threshold", [None, 0.1, 0.25, 0.5, 0.9])
+@pytest.mark.parametrize(("length", "framing"), [(10, "one_to_one"), (7, MANY), ((2, 6), MANY)])
+def test_classify_equals_a_fine_midpoint_rule(length, framing, threshold):
+    """The same integrals by another rule, with its own sums over the steps."""
+    problem = Classify(length=length, framing=framing, threshold=threshold)
+    low, high = problem.num_inputs
+    x = (np.arange(20_000) + 0.5) / 20_000
+    one = []
+    for t in range(0 if framing == "one_to_one" else low - 1, high):
+        share, steps = (0.25, high) if framing == "one_to_one" else (0.5, t + 1)
+        one.append(1 - irwin_hall_cdf(t, (threshold or share) * steps - x)[t])
+    mean, bounds = np.mean(one, axis=0), problem.bounds()
+    assert bounds.clock == pytest.approx(np.maximum(one, 1 - np.array(one)).mean(), abs=1e-7)
+    assert bounds.memoryless == pytest.approx(np.maximum(mean, 1 - mean).mean(), abs=1e-7)

@@ -1,8 +1,6 @@
 """The data of every id, by hash: a change of data is a new version of the id.
 
-    python -m tests.seqenvs.test_data
-
-prints the table of hashes, for a new id or a new version; the others must stay as they are.
+``python -m tests.seqenvs.test_data`` prints the hashes, for a new id or a new version.
 """
 
 from __future__ import annotations

@@ -54,24 +54,20 @@ def test_a_seed_and_a_copy_give_the_same_episodes(id: str) -> None:
 
 
 @each_id
-def test_oracle_has_a_return_of_exactly_one(id: str) -> None:
-    for encoding in ENCODINGS:
-        env = gymnasium.make(id, encoding=encoding)
-        oracle = Oracle.of(env)
-        for seed in range(4):
-            observation, _ = env.reset(seed=seed)
-            state, terminated, total, steps = None, False, 0.0, 0
-            while not terminated:
-                action, state = oracle.predict(observation, state)
-                observation, reward, terminated, truncated, info = env.step(action)
-                total, steps = total + reward, steps + 1
-                assert type(reward) is float
-                assert truncated is False
-                assert set(info) == {"target", "due"} | ({"is_success"} if terminated else set())
-            low, high = env.unwrapped.problem.num_steps
-            assert low <= steps <= high
-            assert total == 1
-            assert info["is_success"] is True
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_oracle_has_a_return_of_exactly_one(id: str, encoding: str) -> None:
+    env = gymnasium.make(id, encoding=encoding)
+    oracle = Oracle.of(env)
+    for seed in range(4):
+        (observation, _), state, terminated, rewards = env.reset(seed=seed), None, False, []
+        while not terminated:
+            action, state = oracle.predict(observation, state)
+            observation, reward, terminated, truncated, info = env.step(action)
+            rewards.append(reward)
+            assert type(reward) is float and truncated is False
+        low, high = env.unwrapped.problem.num_steps
+        assert low <= len(rewards) <= high and sum(rewards) == 1
+        assert info["is_success"] is True
 
 
 def test_step_judges_the_action_and_returns_the_next_input() -> None:
@@ -98,24 +94,23 @@ def test_given_sequence_does_not_change_the_following_episodes() -> None:
         assert env.reset() == twin.reset()
 
 
-def test_multi_discrete_answer_scores_its_right_fraction() -> None:
-    env = SequenceEnv(Copy(framing="many_to_one"))
-    env.reset(options={"inputs": [5, 3, 2, 4, 1]})
-    for _ in range(4):
-        assert env.step([0, 0, 0, 0, 0])[1] == 0
-    _, reward, terminated, _, info = env.step([5, 3, 2, 0, 0])
-    assert (reward, terminated, info["is_success"]) == (0.6, True, False)
-
-
-def test_box_answer_scores_by_its_distance() -> None:
-    env = SequenceEnv(NextValue(framing="many_to_one"))
-    for answer, reward, right in [(0.7, 1, True), (0.66, 0.96, True), (0.64, 0.94, False)]:
-        env.reset(options={"inputs": [0.4, 0.5, 0.6]})
-        env.step([0.0])
-        env.step([0.0])
-        *_, info = result = env.step([answer])
-        assert result[1] == pytest.approx(reward, abs=1e-6)
-        assert info["is_success"] is right
+@pytest.mark.parametrize(
+    ("problem", "inputs", "answer", "reward", "right"),
+    [
+        (Copy(framing="many_to_one"), [5, 3, 2, 4, 1], [5, 3, 2, 0, 0], 0.6, False),
+        (NextValue(framing="many_to_one"), [0.4, 0.5, 0.6], [0.7], 1, True),
+        (NextValue(framing="many_to_one"), [0.4, 0.5, 0.6], [0.66], 0.96, True),
+        (NextValue(framing="many_to_one"), [0.4, 0.5, 0.6], [0.64], 0.94, False),
+    ],
+)
+def test_answers_are_partly_right(problem, inputs, answer, reward, right) -> None:
+    env = SequenceEnv(problem)
+    env.reset(options={"inputs": inputs})
+    for _ in inputs[1:]:
+        assert env.step(np.zeros_like(answer))[1] == 0
+    _, got, terminated, _, info = env.step(answer)
+    assert got == pytest.approx(reward, abs=1e-6)
+    assert (terminated, info["is_success"]) == (True, right)
 
 
 @pytest.mark.parametrize("id", IDS)
@@ -135,43 +130,31 @@ def test_parameters_override_those_of_the_id() -> None:
     assert gymnasium.make("SeqEchoHard-v0", lag=4).unwrapped.problem.num_symbols == 100
 
 
-def run(code: str) -> str:
-    """Run code in a new interpreter and return its output."""
-    command = [sys.executable, "-W", "error", "-c", code]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-def test_make_imports_seqenvs_and_nothing_heavier() -> None:
-    make = "import gymnasium, sys; print(gymnasium.make('seqenvs:SeqEcho-v0', lag=4).spec.id)"
-    imported = "print({'torch', 'stable_baselines3', 'PIL', 'pandas'} & set(sys.modules))"
-    assert run(f"{make}; {imported}").split() == ["SeqEcho-v0", "set()"]
-
-
-def test_adapters_name_the_extra_that_they_need() -> None:
-    code = "import sys\nsys.modules['torch'] = sys.modules['stable_baselines3'] = None\n"
+def test_optional_packages_are_not_imported_and_named_where_they_are_missing() -> None:
+    code = "import gymnasium, sys; print(gymnasium.make('seqenvs:SeqEcho-v0', lag=4).spec.id)\n"
+    code += "print({'torch', 'stable_baselines3', 'PIL', 'pandas'} & set(sys.modules))\n"
+    code += "sys.modules['torch'] = sys.modules['stable_baselines3'] = None\n"
     for adapter in ("torch", "sb3"):
         code += f"try:\n    import seqenvs.adapters.{adapter}\n"
         code += "except ImportError as error:\n    print(str(error).replace('\\n', ' '))\n"
-    torch, sb3 = run(code).strip().split("\n")
-    assert "pip install 'seqenvs[torch]'" in torch
-    assert "pip install 'seqenvs[sb3]'" in sb3
+    command = [sys.executable, "-W", "error", "-c", code]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    id, imported, torch, sb3 = ran.stdout.splitlines()
+    assert (id, imported) == ("SeqEcho-v0", "set()")
+    assert "pip install 'seqenvs[torch]'" in torch and "pip install 'seqenvs[sb3]'" in sb3
 
 
-def test_environments_of_one_problem_have_their_own_action_spaces() -> None:
+def test_environments_have_their_own_action_spaces_and_take_a_generator() -> None:
     problem = Echo()
-    one, other = SequenceEnv(problem), SequenceEnv(problem)
-    one.action_space.seed(0)
-    first = [one.action_space.sample() for _ in range(20)]
-    one.action_space.seed(0)
-    other.action_space.seed(1)
-    assert [one.action_space.sample() for _ in range(20)] == first
-
-
-def test_np_random_can_be_set() -> None:
-    env, twin = SequenceEnv(Echo()), SequenceEnv(Echo())
-    env.reset(seed=1)
-    env.np_random = np.random.default_rng(9)
-    twin.np_random = np.random.default_rng(9)
+    env, twin = SequenceEnv(problem), SequenceEnv(problem)
+    env.action_space.seed(0)
+    first = [env.action_space.sample() for _ in range(20)]
+    env.action_space.seed(0)
+    twin.action_space.seed(1)
+    assert [env.action_space.sample() for _ in range(20)] == first
+    for one in (env, twin):
+        one.reset(seed=int(one is env))
+        one.np_random = np.random.default_rng(9)
     assert data_equivalence(env.reset(), twin.reset(), exact=True)
 
 

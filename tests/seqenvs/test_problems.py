@@ -15,27 +15,17 @@ from tests.variants import VARIANTS
 
 ECHOED = [5, 3, 2, 1, 9]
 INTEGERS = [5, 3, 2, 1, 9, 9, 2, 7, 1, 6]
-FIRST_VALUES = [
-    *(0.63144003, 0.29414551, 0.91587952, 0.95189228, 0.32195638),
-    *(0.60742236, 0.83895793, 0.18023048, 0.84762691, 0.29165514),
-]
-SECOND_VALUES = [
-    *(0.31102339, 0.66591885, 0.7211718, 0.78159441, 0.50496384),
-    *(0.56941485, 0.60775583, 0.36833139, 0.180908, 0.80614878),
-]
+VALUES = [0.63144003, 0.29414551, 0.91587952, 0.95189228, 0.32195638]
 MANY = "many_to_one"
+OF_IDS = [gymnasium.make(id).unwrapped.problem for id in IDS]
 # problem, what is shown, the right answers that are due, in order
 TUTORIAL = [
     (NextValue(length=10), [i / 10 for i in range(9)], [i / 10 for i in range(1, 10)]),
     (NextValue(length=10, answer="index"), [i / 10 for i in range(9)], list(range(1, 10))),
     (NextValue(length=10, framing=MANY, window=3), [0.4, 0.5, 0.6], [0.7]),
-    (NextValue(length=10, framing=MANY, window=3), [0.3, 0.4, 0.5], [0.6]),
     (Recall(length=5, framing=MANY), [3, 0, 1, 2], [3]),
-    (Recall(length=5, framing=MANY), [4, 0, 1, 2], [4]),
     (Recall(length=5), [3, 0, 1, 2], [0, 1, 2, 3]),
-    (Recall(length=5), [4, 0, 1, 2], [0, 1, 2, 4]),
     (Recall(length=5, overlap=True), [3, 1, 2, 3], [1, 2, 3, 3]),
-    (Recall(length=5, overlap=True), [4, 1, 2, 3], [1, 2, 3, 4]),
     (Echo(length=5, lag=0, framing=MANY), ECHOED, [9]),
     (Echo(length=5, lag=1, framing=MANY), ECHOED, [1]),
     (Echo(length=5, lag=0), ECHOED, ECHOED),
@@ -49,9 +39,8 @@ TUTORIAL = [
     (Copy(length=5, framing="one_to_one"), [5, 3, 2, 4, 1], [5, 3, 2, 4, 1]),
     (Copy(length=5, framing=MANY), [5, 3, 2, 4, 1], [[5, 3, 2, 4, 1]]),
     (Copy(length=5, framing=MANY, output_length=3), [5, 3, 2, 4, 1], [[5, 3, 2]]),
-    (Classify(length=10), FIRST_VALUES, [0, 0, 0, 1, 1, 1, 1, 1, 1, 1]),
-    (Classify(length=10), SECOND_VALUES, [0, 0, 0, 0, 1, 1, 1, 1, 1, 1]),
-    (Classify(length=10, framing=MANY), FIRST_VALUES, [1]),
+    (Classify(length=5), VALUES, [0, 0, 1, 1, 1]),
+    (Classify(length=5, framing=MANY), VALUES, [1]),
 ]
 
 
@@ -64,28 +53,20 @@ def test_examples_of_the_tutorial(problem: Problem, shown: list, right: list) ->
         seen.append(env.encode.decode(observation).item())
         due, target = env.due_target()
         action = target if due else env.action_space.sample()
-        observation, reward, terminated, truncated, info = env.step(action)
-        assert not truncated
+        observation, reward, terminated, _, info = env.step(action)
         total += reward
         if info["due"]:
             answered.append(np.asarray(info["target"]).tolist())
     assert np.allclose(seen[: len(shown)], shown, atol=1e-6)
     assert env.encode.decode(observation) == problem.input_spec.blank
     assert np.allclose(np.ravel(answered), np.ravel(right), atol=1e-6)
-    assert total == 1
-    assert info["is_success"]
-
-
-@pytest.mark.parametrize("id", IDS)
-def test_contract_of_every_id(id: str) -> None:
-    problem = gymnasium.make(id).unwrapped.problem
-    check_problem(problem, episodes=16 if problem.num_steps[1] < 40 else 3)
+    assert total == 1 and info["is_success"]
 
 
 @pytest.mark.usefixtures("small_buffers")
-@pytest.mark.parametrize("problem", VARIANTS, ids=str)
-def test_contract_of_every_framing(problem: Problem) -> None:
-    check_problem(problem)
+@pytest.mark.parametrize("problem", [*OF_IDS, *VARIANTS], ids=str)
+def test_contract_of_every_id_and_framing(problem: Problem) -> None:
+    check_problem(problem, episodes=32 if problem.num_steps[1] < 40 else 3)
 
 
 def test_an_array_that_an_author_keeps_is_not_written() -> None:

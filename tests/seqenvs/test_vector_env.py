@@ -24,21 +24,30 @@ each_id = pytest.mark.parametrize("id", EACH_ID)
 each_mode = pytest.mark.parametrize("mode", MODES)
 # Problems and arguments of their environments.
 BLOCKS = [
-    pytest.param(*variant.values, {"encoding": "index"}, marks=variant.marks)
-    for variant in EACH_VARIANT
-] + [
-    (problem, {"extras": extras, "stack_size": 3})
-    for problem in (Echo(length=(2, 6)), Recall(), NextValue(framing="many_to_one"))
-    for extras in ((), ("time_step", "episode_start"), tuple(EXTRAS))
+    *(
+        pytest.param(*variant.values, {"encoding": "index"}, marks=variant.marks)
+        for variant in EACH_VARIANT
+    ),
+    *(
+        (problem, {"extras": extras, "stack_size": 3})
+        for problem in (Echo(length=(2, 6)), Recall(), NextValue(framing="many_to_one"))
+        for extras in ((), ("time_step", "episode_start"), tuple(EXTRAS))
+    ),
+]
+EXTENDED = {"num_envs": 3, "steps": 40, "extras": tuple(EXTRAS), "stack_size": 3}
+EQUAL = [
+    *((Echo(length=(2, 6)), {"encoding": encoding}) for encoding in ENCODINGS),
+    *((Echo(length=n), {"num_envs": 1000, "steps": 12}) for n in (3, (2, 5))),
+    *(pytest.param(*variant.values, EXTENDED, marks=variant.marks) for variant in EACH_VARIANT),
 ]
 small_buffers = pytest.mark.usefixtures("small_buffers")
 
 
 @small_buffers
 @each_mode
-def test_encodings_equal_single_environments(mode: AutoresetMode) -> None:
-    for encoding in ENCODINGS:
-        check_environments(Echo(length=(2, 6)), mode, encoding=encoding)
+@pytest.mark.parametrize(("problem", "kwargs"), EQUAL, ids=str)
+def test_sub_environments_equal_single_environments(problem, kwargs, mode) -> None:
+    check_environments(problem, mode, **kwargs)
 
 
 @each_mode
@@ -65,20 +74,24 @@ def test_oracle_has_a_return_of_exactly_one(id: str, mode: AutoresetMode) -> Non
                 observations, _ = env.reset(options={"reset_mask": terminated})
 
 
+def two(problem: Problem, num_envs: int, **kwargs) -> list[SequenceVectorEnv]:
+    """Make the same environment twice."""
+    return [SequenceVectorEnv(problem, num_envs, **kwargs) for _ in range(2)]
+
+
 def play_blocks(env: SequenceVectorEnv, sizes: list[int], actions: np.ndarray) -> list:
     """Play blocks of these sizes after a reset, and return their results."""
     now, _ = env.reset(seed=5)
-    done, results = 0, []
-    for size in sizes:
-        observations = env.observe_block(size) if env.open_loop else None
-        terminated = env.terminated_block(size)
-        results.append(env.step_block(actions[done : done + size]))
+    results = []
+    for part in np.split(actions, np.cumsum(sizes)[:-1]):
+        observations = env.observe_block(len(part)) if env.open_loop else None
+        terminated = env.terminated_block(len(part))
+        results.append(env.step_block(part))
         assert data_equivalence(terminated, results[-1][2], exact=True)
         if observations is not None:
             assert data_equivalence(observations[0], now, exact=True)
             assert data_equivalence(observations[1:], results[-1][0][:-1], exact=True)
         now = results[-1][0][-1]
-        done += size
     return results
 
 
@@ -87,9 +100,7 @@ def play_blocks(env: SequenceVectorEnv, sizes: list[int], actions: np.ndarray) -
 @pytest.mark.parametrize(("problem", "kwargs"), BLOCKS, ids=str)
 def test_blocks_equal_single_steps(problem: Problem, kwargs: dict, mode: AutoresetMode) -> None:
     for num_envs, sizes in [(1, [3, 40, 1]), (4, [1, 1, 17, 2, 30]), (3, [11, 11, 11])]:
-        env, twin = (
-            SequenceVectorEnv(problem, num_envs, autoreset_mode=mode, **kwargs) for _ in range(2)
-        )
+        env, twin = two(problem, num_envs, autoreset_mode=mode, **kwargs)
         env.action_space.seed(0)
         actions = np.stack([env.action_space.sample() for _ in range(sum(sizes))])
         observations, _ = twin.reset(seed=5)
@@ -106,11 +117,11 @@ def test_blocks_equal_single_steps(problem: Problem, kwargs: dict, mode: Autores
             ended = terminated
         assert_equal_steps(play_blocks(env, sizes, actions), steps)
         # Single steps and resets continue after blocks, and after a look at later episodes.
-        assert data_equivalence(env.step(actions[0]), twin.step(actions[0]), exact=True)
-        env.terminated_block(25)
-        assert data_equivalence(env.step(actions[1]), twin.step(actions[1]), exact=True)
-        assert data_equivalence(env.reset(), twin.reset(), exact=True)
-        assert data_equivalence(env.step(actions[2]), twin.step(actions[2]), exact=True)
+        for reset in (False, True):
+            assert data_equivalence(env.step(actions[0]), twin.step(actions[0]), exact=True)
+            env.terminated_block(25)
+            assert data_equivalence(env.step(actions[1]), twin.step(actions[1]), exact=True)
+            assert reset or data_equivalence(env.reset(), twin.reset(), exact=True)
 
 
 def assert_equal_steps(blocks: list, steps: list) -> None:
@@ -142,12 +153,8 @@ def assert_equal_info(info: dict, k: int, alone: dict) -> None:
 @small_buffers
 @pytest.mark.parametrize("length", [6, (2, 9)], ids=str)
 def test_blocks_with_autoreset_disabled_end_with_an_episode(length: int | tuple[int, int]) -> None:
-    env, twin = (
-        SequenceVectorEnv(
-            Echo(length=length, lag=1), 3, autoreset_mode=AutoresetMode.DISABLED, encoding="index"
-        )
-        for _ in range(2)
-    )
+    """An episode that a partial reset replaced no longer limits a block."""
+    env, twin = two(Echo(length=length), 3, autoreset_mode="Disabled", encoding="index")
     observations, _ = env.reset(seed=1)
     twin.reset(seed=1)
     rng = np.random.default_rng(0)
@@ -159,6 +166,8 @@ def test_blocks_with_autoreset_disabled_end_with_an_episode(length: int | tuple[
         if terminated.any():
             with pytest.raises(ValueError, match=f"must be at most {len(steps)} steps here"):
                 env.observe_block(len(steps) + 1)
+        shown = env.observe_block(len(steps))[1:]
+        assert data_equivalence(list(shown), [step[0] for step in steps[:-1]], exact=True)
         assert_equal_steps([env.step_block(np.tile(observations, (len(steps), 1)))], steps)
         mask = terminated | (rng.random(3) < 0.3)
         if mask.any():
@@ -172,59 +181,44 @@ def test_blocks_with_autoreset_disabled_end_with_an_episode(length: int | tuple[
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_returned_arrays_belong_to_the_caller(length: int | tuple, encoding: str) -> None:
     """The environment neither writes to them again nor reads what the caller writes to them."""
-    env, twin = (SequenceVectorEnv(Echo(length=length), 4, encoding=encoding) for _ in range(2))
-    kept, actions = [(env.reset(seed=0)[0],) * 2], np.ones((7, 4), int)
-    kept[0] = copy.deepcopy(kept[0])
-    twin.reset(seed=0)
+    env, twin = two(Echo(length=length), 4, encoding=encoding)
+    kept, actions = [], np.ones((7, 4), int)
     for k in range(60):
-        results = [
-            one.step_block(actions) if k % 20 == 19 else one.step(actions[0]) for one in (env, twin)
-        ]
-        assert data_equivalence(*results, exact=True)
-        for array in results[1][:4]:
-            array[:] = 7
+        if k == 0:
+            results = [one.reset(seed=0) for one in (env, twin)]
+        elif k % 20 == 19:
+            results = [one.step_block(actions) for one in (env, twin)]
+        else:
+            results = [one.step(actions[0]) for one in (env, twin)]
         kept.append((results[0], copy.deepcopy(results[0])))
+        assert data_equivalence(*results, exact=True)
+        for array in results[1][:-1]:
+            array[:] = 7
     for result, before in kept:
         assert data_equivalence(result, before, exact=True)
 
 
 @each_id
 def test_make_vec_makes_the_vector_environment(id: str) -> None:
-    native = gymnasium.make_vec(id, num_envs=3)
-    assert isinstance(native, SequenceVectorEnv)
-    assert native.metadata["autoreset_mode"] is native.autoreset_mode is AutoresetMode.NEXT_STEP
-    for mode in ("sync", *(["async"] if id == "SeqEcho-v0" else [])):
+    env = gymnasium.make_vec(id, num_envs=3)
+    assert isinstance(env, SequenceVectorEnv)
+    assert env.metadata["autoreset_mode"] is env.autoreset_mode is AutoresetMode.NEXT_STEP
+    twin = gymnasium.make_vec(gymnasium.envs.registration.EnvSpec.from_json(env.spec.to_json()))
+    resets = [one.reset(seed=1) for one in (env, twin, gymnasium.make(id))]
+    assert data_equivalence(*resets[:2], exact=True)
+    assert data_equivalence(resets[0][0][0], resets[2][0], exact=True)  # the first episode
+    for mode in ("sync", "async") if id == "SeqEcho-v0" else ():
         env = gymnasium.make_vec(id, 2, vectorization_mode=mode)
         assert env.reset(seed=1)[0] in env.observation_space
         env.close()
-    spec = gymnasium.envs.registration.EnvSpec.from_json(native.spec.to_json())
-    twin = gymnasium.make_vec(spec)
-    assert data_equivalence(native.reset(seed=1), twin.reset(seed=1), exact=True)
-    assert repr(native) == f"SequenceVectorEnv({id}, num_envs=3)"
 
 
-def test_one_sub_environment_plays_the_episodes_of_a_single_environment() -> None:
-    single = gymnasium.make("SeqCopy-v0", length=(2, 4))
-    vector = gymnasium.make_vec("SeqCopy-v0", 1, length=(2, 4), autoreset_mode="SameStep")
-    observation, _ = single.reset(seed=3)
-    observations, _ = vector.reset(seed=3)
-    for _ in range(300):
-        assert data_equivalence(observation, observations[0], exact=True)
-        observation, _, terminated, *_ = single.step(1)
-        observations, *_ = vector.step(np.array([1]))
-        if terminated:
-            observation, _ = single.reset()
-
-
-@pytest.mark.parametrize("nested", [False, True])
-def test_reset_plays_given_inputs(nested: bool) -> None:
+def test_reset_plays_given_inputs() -> None:
     env = SequenceVectorEnv(Echo(length=3), 2, encoding="index")
-    given = [[4, 5, 6], [7, 8, 9]] if nested else [4, 5, 6]
-    results = [env.reset(seed=0, options={"inputs": given})[0]]
-    for _ in range(3):
-        results.append(env.step(np.zeros(2, int))[0])
-    other = [7, 8, 9, 10] if nested else [4, 5, 6, 10]
-    assert np.array(results).T.tolist() == [[4, 5, 6, 10], other]
+    for given, other in (([4, 5, 6], [4, 5, 6, 10]), ([[4, 5, 6], [7, 8, 9]], [7, 8, 9, 10])):
+        results = [env.reset(seed=0, options={"inputs": given})[0]]
+        results += [env.step(np.zeros(2, int))[0] for _ in range(3)]
+        assert np.array(results).T.tolist() == [[4, 5, 6, 10], other]
 
 
 @small_buffers
@@ -250,9 +244,7 @@ def test_kept_observation_keeps_little_memory() -> None:
 
 @pytest.mark.parametrize("options", [None, {"inputs": [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]}])
 def test_reset_mask_of_all_equals_a_reset(options: dict | None) -> None:
-    one, other = (
-        SequenceVectorEnv(Echo(), 3, autoreset_mode=AutoresetMode.DISABLED) for _ in range(2)
-    )
+    one, other = two(Echo(), 3, autoreset_mode="Disabled")
     for seed in (4, None, 5):
         masked = {"reset_mask": np.ones(3, bool), **(options or {})}
         resets = one.reset(seed=seed, options=masked), other.reset(seed=seed, options=options)
@@ -260,9 +252,3 @@ def test_reset_mask_of_all_equals_a_reset(options: dict | None) -> None:
         for _ in range(4):
             results = [env.step(np.arange(3)) for env in (one, other)]
             assert data_equivalence(*results, exact=True)
-
-
-@pytest.mark.parametrize("length", [3, (2, 5)], ids=str)
-def test_a_thousand_sub_environments_equal_single_environments(length: int | tuple) -> None:
-    problem = Echo(length=length)
-    check_environments(problem, AutoresetMode.SAME_STEP, num_envs=1000, steps=12, encoding="index")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-import time
-from functools import partial
 
 import pytest
 
-from seqenvs.benchmark.executors import in_processes
 from seqenvs.benchmark.runner import run_benchmark
 from tests.seqenvs.benchmark.agents import TABLE
 from tests.seqenvs.benchmark.test_runner import (
     ROOT,
     SLOW,
     begin,
-    kill,
     results_in,
     small,
     wait_until,
@@ -27,7 +24,6 @@ pytest.importorskip("ray", reason="Ray is not installed: pip install 'seqenvs[ra
 
 OWN = """
 import gymnasium
-import helper_of_own_agent
 import numpy as np
 import seqenvs
 
@@ -55,53 +51,34 @@ def cluster():
     made.shutdown()
 
 
-def begin_on_ray(folder, suite, *arguments):
-    """Start the command in a folder that holds an agent and a module that it imports."""
-    folder.mkdir()
-    (folder / "own_agent.py").write_text(OWN)
-    (folder / "helper_of_own_agent.py").write_text("")
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return begin(folder, suite, "--engine", "ray", *arguments, cwd=folder, env=env)
-
-
 def test_a_node_that_dies_costs_nothing(cluster, tmp_path):
     second, folder = cluster.add_node(num_cpus=1), tmp_path / "ray"
     suite = small(TABLE, SLOW, {**SLOW, "steps": 15_000}, seeds=[0, 1, 2])
-    process = begin_on_ray(folder, suite, "--address", cluster.address)
+    process = begin(folder, suite, "--engine", "ray", "--address", cluster.address)
     try:
         wait_until(process, lambda: len(results_in(folder)) >= 2)
-        wait_for_task(process, second)
-        second.all_processes["raylet"][0].process.kill()  # SIGKILL; its workers end with it
+        raylet = second.all_processes["raylet"][0].process
+        workers = ["ps", "--ppid", str(raylet.pid), "-o", "args="]
+        wait_until(
+            process, lambda: b"ray::attempt" in subprocess.run(workers, capture_output=True).stdout
+        )
+        raylet.kill()  # SIGKILL; its workers end with it
         assert len(results_in(folder)) < 9
         output, errors = process.communicate(timeout=400)
     finally:
         if process.poll() is None:
-            kill(process)
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 0, errors
     assert len(results_in(folder)) == output.count(": return") == 9  # each written once
-    execute = partial(in_processes, workers=2)
-    assert run_benchmark(suite, tmp_path / "local", execute=execute) == []
+    assert run_benchmark(suite, tmp_path / "local") == []
     assert written(folder) == written(tmp_path / "local")
 
 
-def wait_for_task(process, node):
-    """Wait until a worker of this node runs a job."""
-    raylet = node.all_processes["raylet"][0].process.pid
-    deadline = time.monotonic() + 120
-    while True:
-        workers = subprocess.run(
-            ["ps", "--ppid", str(raylet), "-o", "args="], capture_output=True, text=True
-        ).stdout
-        if "ray::attempt" in workers:
-            return
-        assert process.poll() is None and time.monotonic() < deadline, workers
-        time.sleep(0.02)
-
-
 def test_ray_is_started_here_and_a_third_party_agent_is_sent(tmp_path):
-    folder = tmp_path / "ray"
-    process = begin_on_ray(folder, small("own_agent:Agent", seeds=[0, 1, 2]))
+    (tmp_path / "own_agent.py").write_text(OWN)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    suite = small("own_agent:Agent", seeds=[0, 1, 2])
+    process = begin(tmp_path, suite, "--engine", "ray", cwd=tmp_path, env=env)
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, output + errors
     assert output.count("return 0.") == 3
-    assert {result["job"]["agent"] for result in written(folder)} == {"own_agent:Agent"}

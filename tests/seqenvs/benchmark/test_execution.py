@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gymnasium
 import pytest
-from gymnasium import spaces
 
-from seqenvs.benchmark.execution import find_agent, run_job
-from seqenvs.benchmark.suites import SuiteError
+from seqenvs.benchmark.execution import run_job
 from tests.seqenvs.benchmark.agents import job_of, own, timeless
 
 
@@ -17,9 +14,7 @@ def test_a_result_says_what_the_agent_reached(tmp_path):
     assert result.job == job and result.steps == 400 and result.learns_from == "answers"
     (first, spent, *reached), last = result.curve
     assert [first, *reached] == [200, 1.0, 1.0] and last[0] == 400
-    assert 0 <= spent <= last[1] <= result.seconds + 1e-3
-    assert result.wall_seconds > 0 and result.finished.endswith("Z")
-    assert "numpy" in result.versions and "cores" in result.machine
+    assert 0 <= spent <= last[1] <= result.seconds + 1e-3 and result.wall_seconds > 0
     reached = result.evaluation
     assert (reached.id, reached.kwargs, reached.episodes) == (job.id, job.kwargs, 1000)
     assert reached.memory_score == 1.0 and reached.accuracy == [None, 1.0, 1.0, 1.0, 1.0, 1.0]
@@ -56,68 +51,10 @@ def test_a_job_continues_from_its_checkpoint(tmp_path, capsys):
     assert "checkpoint-600 is damaged and left out: JSONDecodeError" in capsys.readouterr().err
 
 
-WRONG = """
-class Agent:
-    def learn(self, id, *, kwargs, steps, seed): ...
-    def predict(self, observation, state, episode_start): ...
-
-class NoPredict:
-    def learn(self, id, *, kwargs, steps, seed): ...
-
-class OtherLearn(Agent):
-    def learn(self, id): ...
-
-class OtherTeacher(Agent):
-    learns_from = "books"
-
-number = 7
-"""
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("no_such_module:Agent", "there is no module 'no_such_module'"),
-        ("tests.no_such:Agent", "there is no module 'tests.no_such'"),
-        ("wrong_agents:Missing", "has no attribute 'Missing'"),
-        ("wrong_agents:NoPredict", "must have a method 'predict'"),
-        ("wrong_agents:OtherLearn", r"must have learn\(id, \*, kwargs, steps, seed\)"),
-        ("wrong_agents:OtherTeacher", "learns_from must be one of 'rewards', .*got 'books'"),
-        ("wrong_agents:number", "must be a class, got 7"),
-        ("lacking_module:A", "'lacking_module:A' needs no_such_module"),
-        ("raising_module:A", "'raising_module:A': ZeroDivisionError"),
-    ],
-)
-def test_what_is_no_agent_is_refused(tmp_path, monkeypatch, name, said):
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "wrong_agents.py").write_text(WRONG)
-    (tmp_path / "raising_module.py").write_text("1 / 0\n")
-    (tmp_path / "lacking_module.py").write_text("import no_such_module\n")
-    with pytest.raises(SuiteError, match=said):
-        find_agent(name)
-
-
-class Cued(gymnasium.Env):
-    """A cue, a blank step, and then: what was the cue?"""
-
-    observation_space, action_space = spaces.Discrete(5), spaces.Discrete(4)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.cue, self.due = int(self.np_random.integers(4)), True
-        return self.cue, {}
-
-    def step(self, action):
-        self.due = due = not self.due
-        return 4, float(due and action == self.cue), due, False, {"target": self.cue, "due": due}
-
-
-gymnasium.register("CuedJob-v0", entry_point=Cued, max_episode_steps=2)
-
-
 def test_an_agent_and_an_environment_that_report_little(tmp_path):
-    result = run_job(job_of(own("RandomAgent"), id=f"{__name__}:CuedJob-v0", kwargs={}), tmp_path)
+    result = run_job(
+        job_of(own("RandomAgent"), id="tests.third_party:CuedShort-v0", kwargs={}), tmp_path
+    )
     assert (result.learns_from, result.steps, result.curve) == ("unknown", 400, [])
     assert result.evaluation.bounds is None and result.evaluation.memory_score is None
-    assert result.evaluation.accuracy[0] is None
-    assert result.episodes[0].due == [False, True]
+    assert all(sum(episode.due) == 1 and episode.due[-1] for episode in result.episodes)

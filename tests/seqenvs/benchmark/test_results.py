@@ -6,14 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from seqenvs.benchmark.results import (
-    ResultError,
-    read_result,
-    read_table,
-    result_paths,
-    write_result,
-    write_table,
-)
+from seqenvs.benchmark import results
+from seqenvs.benchmark.results import ResultError, read_result, read_table, write_result
 from tests.seqenvs.benchmark.agents import job_of
 from tests.seqenvs.benchmark.synthetic_results import make_result
 
@@ -28,21 +22,13 @@ def test_the_key_depends_on_every_field():
     keys = {replace(job, **{name: value}).key for name, value in others.items()}
     assert len(keys | {job.key}) == 1 + len(others)
     assert job_of().key == "015da2e17f0eb454"  # existing files must be found again
-    assert job_of(kwargs={"lag": 2}, agent="a:B").name == "SeqEcho-v0 lag=2  a:B  seed 0"
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"steps": None}, "steps or seconds must be given"),
-        ({"steps": 0}, "steps must be an int at least 1, got 0"),
-        ({"seconds": 0}, "seconds must be above 0, got 0"),
-        ({"seed": -1}, "seed must be an int at least 0, got -1"),
-        ({"kwargs": {"length": 1j}}, r"kwargs must be JSON-able, got .*complex"),
-    ],
+    "given", [{"steps": None}, {"steps": 0}, {"seconds": 0}, {"kwargs": {"length": 1j}}]
 )
-def test_a_wrong_job_is_refused(given, said):
-    with pytest.raises(ValueError, match=said):
+def test_a_wrong_job_is_refused(given):
+    with pytest.raises(ValueError, match=f"{next(iter(given))} .*must be"):
         job_of(**given)
 
 
@@ -50,8 +36,8 @@ def test_a_result_is_read_as_it_was_written(tmp_path):
     path = write_result(tmp_path, RESULT)
     assert read_result(path) == RESULT
     (path.parent / f".{path.name}").write_text("half")  # the writing process was killed
-    assert result_paths(tmp_path) == [path]
-    write_table(tmp_path / "results.json", [RESULT])
+    assert results.result_paths(tmp_path) == [path]
+    results.write_table(tmp_path / "results.json", [RESULT])
     assert read_table(tmp_path / "results.json") == [replace(RESULT, finished="")]
 
 
@@ -71,20 +57,11 @@ def test_a_damaged_file_is_named(tmp_path, old, new, said):
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(ResultError, match=rf"{path.name} is damaged: .*{said}"):
         read_result(path)
-
-
-@pytest.mark.parametrize("damage", [b"", b"{}", b"[1]", b"\xff", b"null"])
-def test_a_damaged_table_is_named(tmp_path, damage):
-    path = tmp_path / "results.json"
-    path.write_bytes(damage)
-    with pytest.raises(ResultError, match=r"results\.json is damaged"):
+    path.write_bytes(b"{}")
+    with pytest.raises(ResultError, match=rf"{path.name} is damaged"):
         read_table(path)
 
 
-@pytest.mark.parametrize(
-    ("score", "mean", "solved"),
-    [(0.9, 0.5, True), (0.8999, 1.0, False), (None, 0.99, True), (None, 0.9899, False)],
-)
-def test_what_counts_as_solved(score, mean, solved):
-    reached = replace(RESULT.evaluation, memory_score=score, mean_return=mean)
-    assert replace(RESULT, evaluation=reached).solved is solved
+def test_what_counts_as_solved():
+    assert results.is_solved(0.9, 0.5) and not results.is_solved(0.8999, 1.0)
+    assert results.is_solved(None, 0.99) and not results.is_solved(None, 0.9899)
