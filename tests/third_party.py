@@ -17,19 +17,19 @@ ACTIONS = {
 
 
 class Cued(gymnasium.Env):
-    """A cue, one to three blank steps, and at the end: what was the cue?
+    """A cue, blank steps, and at the end: what was the cue?
 
-    Unlike in seqenvs, rewards have another scale, the target is None where none is due, and infos
-    hold more.
+    Unlike in seqenvs, rewards have another scale, targets may be None, and infos hold more.
     """
 
-    def __init__(self, sight="vector", answer="one", fault=None):
+    def __init__(self, sight="vector", answer="one", wait=(1, 3), fault=None):
         self.observation_space, self.action_space = OBSERVATIONS[sight], ACTIONS[answer]
-        self.answer, self.fault = answer, fault
+        self.answer, self.wait, self.fault = answer, wait, fault
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.cue, self.left = (int(number) for number in self.np_random.integers((0, 1), 4))
+        self.cue = int(self.np_random.integers(4))
+        self.left = int(self.np_random.integers(self.wait[0], self.wait[1], endpoint=True))
         levels = {"one": self.cue, "two": [self.cue, self.cue % 2], "level": [self.cue - 1.0]}
         self.target = levels[self.answer]
         return self._see(self.cue), {}
@@ -44,12 +44,11 @@ class Cued(gymnasium.Env):
     def step(self, action):
         due = self.left == 0
         self.left -= 1
-        info = {
-            None: {"target": self.target if due else None, "due": due, "note": self.left or None},
-            "nothing": {},
-            "target": {"target": 9, "due": True},
-            "endless": {"target": None, "due": False},
-        }[self.fault]
+        info = {"target": self.target if due else None, "due": due, "note": self.left or None}
+        if self.fault == "nothing":
+            info = {}
+        elif self.fault == "target":
+            info["target"], info["due"] = 9, True
         reward = (10 if np.array_equal(action, self.target) else -10) if due else -1
         ended = due and self.fault != "endless"
         return self._see(5 if self.left == 0 else 4), reward, False, ended, info

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from itertools import islice
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import gymnasium
 import numpy as np
@@ -31,10 +32,6 @@ CASES = [
     ("SeqEcho-v0", {"extras": ["time_step"], "stack_size": 2, **VARIABLE}),
 ]
 each_case = pytest.mark.parametrize(("id", "kwargs"), CASES)
-
-
-def oracle_of(id, kwargs):
-    return Oracle.of(gymnasium.make(id, **kwargs))
 
 
 def test_the_episodes_that_count_are_the_first_to_begin():
@@ -88,13 +85,11 @@ def test_a_third_party_environment_gives_batches():
     assert abs(np.mean(lengths) - 3) < 0.2  # lengths 2, 3 and 4 are equally likely
     with pytest.raises(KeyError, match="env must report 'target' in the info of each step"):
         next(sample_batches(replace(task, kwargs={"fault": "nothing"}), 2, seed=0))
-    with pytest.raises(ValueError, match="batch_size must be an int"):
-        sample_batches(task, 0, seed=0)
 
 
 @each_case
 def test_the_oracle_evaluates_to_exactly_one(id, kwargs):
-    evaluation = evaluate(oracle_of(id, kwargs), id, episodes=20, **kwargs)
+    evaluation = evaluate(Oracle.of(gymnasium.make(id, **kwargs)), id, episodes=20, **kwargs)
     assert evaluation.mean_return == evaluation.success_rate == 1.0
     assert evaluation.standard_error == 0.0 and set(evaluation.accuracy) <= {None, 1.0}
     none = id in ("SeqNext-v0", "SeqNextMedium-v0") or "stack_size" in kwargs
@@ -147,7 +142,6 @@ def test_models_of_stable_baselines3(algorithm, id, kwargs, tmp_path, capsys):
     env = gymnasium.make(id, **kwargs)
     model = import_object(ALGORITHMS[algorithm])(policy, env, seed=0, device="cpu", **options)
     found = evaluate(model, id, episodes=100, **kwargs)
-    assert 0 <= found.mean_return < 0.9
     model.save(tmp_path / "model.zip")
     command = ["evaluate", str(tmp_path / "model.zip"), "--trust", "--episodes=100", "--json"]
     settings = [f"--set={key}={value}" for key, value in kwargs.items()]
@@ -161,12 +155,10 @@ def test_observations_are_normalized_as_in_training():
     vec_env = pytest.importorskip("stable_baselines3.common.vec_env")
     env = vec_env.VecNormalize(vec_env.DummyVecEnv([lambda: gymnasium.make("SeqEcho-v0")]))
     env.obs_rms.mean = np.full(10, 0.5)
-    seen = []
-    agent = SimpleNamespace(
-        predict=lambda observation, **_: (seen.append(observation), ([0], None))[1],
-        get_vec_normalize_env=lambda: env,
-    )
+    predict = Mock(return_value=([0], None))
+    agent = SimpleNamespace(predict=predict, get_vec_normalize_env=lambda: env)
     evaluate(agent, "SeqEcho-v0", episodes=1)
+    seen = [call.args[0] for call in predict.call_args_list]
     assert np.unique(np.round(seen, 3)).tolist() == [-0.5, 0.5]
 
 
@@ -188,7 +180,7 @@ def test_a_report_fits_a_terminal_and_names_the_bound_that_was_reached():
 
 @each_case
 def test_recorded_episodes_are_plain_data(id, kwargs):
-    for episode in record_episodes(oracle_of(id, kwargs), id, kwargs):
+    for episode in record_episodes(Oracle.of(gymnasium.make(id, **kwargs)), id, kwargs):
         json.dumps(vars(episode), allow_nan=False)
         due = [score for score in episode.scores if score is not None]
         assert due == pytest.approx([1.0] * sum(episode.due), abs=1e-6)
@@ -219,5 +211,5 @@ def test_recorded_episodes_are_the_same_for_all_agents():
         assert sum(a.inputs[0]) == 1 and len(a.inputs[0]) == 6
         confidence = [None, round(0.1 * (k + 1), 6), 0.333333, None]
         assert [b.confidence for b in (a, *others)] == [[sure] * steps for sure in confidence]
-    picture = record_episodes(Constant(), "Cued-v0", {"sight": "picture"})
-    assert picture[0].inputs[0] == "3 x 2 x 7 numbers"
+    picture, *_ = record_episodes(Constant(), "Cued-v0", {"sight": "picture"})
+    assert set(picture.inputs) == {"3 x 2 x 7 numbers"}

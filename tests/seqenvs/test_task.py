@@ -40,17 +40,15 @@ def test_a_memory_score_is_given_only_where_it_holds(id, kwargs, reason):
 def test_a_wrapper_that_an_id_registers_is_played(monkeypatch):
     def wrapped():
         env = gymnasium.make("SeqRecall-v0").unwrapped
-        return gymnasium.wrappers.TransformObservation(
-            env, lambda seen: 1 - seen, env.observation_space
-        )
+        return gymnasium.wrappers.RescaleObservation(env, np.float32(1), np.float32(2))
 
-    spec = gymnasium.envs.registration.EnvSpec("Inverted-v0", entry_point=wrapped)
-    monkeypatch.setitem(gymnasium.registry, "Inverted-v0", spec)
-    task = find_task("Inverted-v0", {})
+    spec = gymnasium.envs.registration.EnvSpec("Rescaled-v0", entry_point=wrapped)
+    monkeypatch.setitem(gymnasium.registry, "Rescaled-v0", spec)
+    task = find_task("Rescaled-v0", {})
     assert task.problem is None and task.num_steps is None
     X, y, mask = next(sample_batches(task, 1, seed=0))  # noqa: N806
     plain = next(sample_batches(find_task("SeqRecall-v0", {}), 1, seed=0))
-    np.testing.assert_array_equal(X[mask], 1 - plain.X[mask])
+    np.testing.assert_array_equal(X[mask], 1 + plain.X[mask])
     np.testing.assert_array_equal(y, plain.y)
 
 
