@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqenvs import SequenceEnv, SequenceVectorEnv, batches, register
-from seqenvs.problem import Symbols, Values
+from seqenvs.problem import Values
 from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall, Recorded
 from seqenvs.testing import check_problem
 from tests.refused import refused
@@ -45,25 +45,17 @@ def assert_sound(problem):
     ("kind", "others", "name", "values", "allowed"),
     [
         (Echo, {}, "length", ["10", (5,), 0, None, True, (4, 9.0)], "an int at least 1, or"),
-        (Echo, {}, "length", [(9, 3), HUGE], ""),
         (Echo, {"length": (4, 10)}, "lag", [4, -1, True, None], "an int in 0 .. 3"),
-        (Echo, {}, "num_symbols", [1, 2.0, HUGE], "an int in 2 .. "),
-        (Echo, {}, "framing", ["many-to-one", "many_to_many", 1, None], "'many_to_one'"),
         (Echo, {}, "position", [3], "framing='many_to_one'"),
         (Echo, {"framing": MANY}, "position", [10, -1, "3"], "an int in 0 .. 9"),
         (Copy, {"start": 2}, "output_length", [0, 4, "all"], "an int in 1 .. 3"),
         (Copy, {"length": (2, 5), "framing": MANY}, "output_length", [None], "length is a range"),
-        (Copy, {}, "start", [5, -1, 1.0], "an int in 0 .. 4"),
         (Copy, {}, "reverse", [1, "True", None], "False, True"),
         (Copy, {"framing": "one_to_one"}, "reverse", [True], "before the last input"),
-        (Recall, {}, "length", [2, (3, 9)], ""),
         (Recall, {}, "middle", ["random", "sorted"], ""),
-        (Classify, {}, "length", [(5, 9), 0], ""),
         (Classify, {}, "threshold", [1.5, 0, float("nan"), "0.5", np.complex64(1)], "between 0"),
         (NextValue, {"framing": MANY, "window": 2}, "length", [1, (2, 9), (5, 5000)], ""),
         (NextValue, {"framing": MANY, "length": (5, 9)}, "window", [1, 5, 3.0], "in 2 .. 4"),
-        (NextValue, {}, "answer", ["Index", 0], "'index'"),
-        (Symbols, {}, "n", [0, 1.0, True], "an int at least 1"),
         (Values, {}, "features", [0, "1"], "an int at least 1"),
         (Values, {}, "low", [float("nan"), "0", None], "a finite number"),
         (Values, {}, "high", [float("inf"), 10**400, True, 1j], "a finite number"),
@@ -129,17 +121,14 @@ def test_any_arrays_make_a_sound_problem_or_an_error_that_names_one(data):
     ("name", "value", "message"),
     [
         ("X", [[1, 2], [3]], "X must be an array, got rows of different lengths"),
-        ("X", [["a", "b"]], "X must be a non-empty array of numbers, .*got shape .1, 2., dtype"),
         ("X", [[1.0, float("nan")]], r"X must be finite .*, got nan at \(0, 1\)"),
         ("X", [[5, 3, -2], [1, 1, 4]], r"X must be integers in 0 .*, got -2 at \(0, 2\)"),
         ("X", np.zeros((2, 3, 2), int), "X must be floats where a step has several features, got"),
         ("X", [[5, 3, 2]] * 2, "samples 0 and 1 have the same inputs up to time step 2"),
         ("y", [True, False], "y must be an array of integers or floats, got dtype bool"),
-        ("y", [5], r"y must have the shape \(2,\), .*, got \(1,\)"),
         ("y", [5, -1], r"y must be integers in 0 .*, got -1 at \(1,\)"),
         ("mask", [[1, 1, 1], [0, 0, 1]], r"mask must be .* bool of shape \(2, 3\), got .* int64"),
         ("mask", [[True] * 3, [False] * 3], "mask must .* in every sample, got .* sample 1"),
-        ("lengths", [0, 3], r"lengths must be 2 integers in 1 \.\. 3, got \[0, 3\]"),
         ("tolerance", 0.1, "tolerance must be None where y is integers, got 0.1"),
     ],
 )
@@ -153,19 +142,14 @@ class Framing(str, enum.Enum):
 
 
 @pytest.mark.parametrize("framing", [np.str_(MANY), Framing.MANY])
-def test_choices_may_be_numpy_values_and_members_of_an_enumeration(framing):
+def test_numpy_values_and_members_of_an_enumeration_are_accepted(framing):
     for problem in (Echo(framing=framing), NextValue(framing=framing, window=3)):
         assert type(problem.framing) is str and problem.framing == MANY
     assert Copy(reverse=np.True_).reverse is True
     env = SequenceEnv(Echo, encoding=np.str_("index"))
     assert env.observation_space == gymnasium.spaces.Discrete(11)
-
-
-def test_small_numpy_integers_never_overflow():
-    for kind, keywords in ((Copy, {"length": 120, "start": 3}), (Recall, {"length": 120})):
-        small = kind(**{name: np.int8(value) for name, value in keywords.items()})
-        assert small.bounds() == kind(**keywords).bounds()
-        assert small.num_steps == kind(**keywords).num_steps
+    small, plain = Recall(length=np.int8(120)), Recall(length=120)  # without an overflow
+    assert (small.bounds(), small.num_steps) == (plain.bounds(), plain.num_steps)
 
 
 # Arguments of environments and data sets
@@ -217,24 +201,21 @@ def test_a_class_that_passes_its_keywords_on_takes_them():
 
     problem = SequenceEnv(Louder, volume=2, lag=3).problem
     assert (problem.volume, problem.lag) == (2, 3)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'lga'"):
-        SequenceEnv(Louder, lga=3)
-    with pytest.raises(TypeError, match=r"^'lag' can't be given together"):
-        SequenceEnv(Echo(), lag=3)
+    for taken, message in ((Louder, "unexpected keyword argument 'lga'"), (Echo(), "^'lga' can't")):
+        with pytest.raises(TypeError, match=message):
+            SequenceEnv(taken, lga=3)
 
 
 @pytest.mark.parametrize("maker", ["SequenceEnv", "SequenceVectorEnv", "batches"])
 def test_what_is_no_problem_is_refused(maker):
     for problem in (
         *("no_such_module:Echo", "seqenvs.no_such_module:Echo", "seqenvs.problems:Nope"),
-        *("seqenvs.problems:", ":Echo", 3, None, int, [Echo], SequenceEnv),
+        *("seqenvs.problems:", ":Echo", 3, None, int, [Echo], SequenceEnv, "CartPole-v1"),
     ):
         with refused("problem", problem):
             MAKERS[maker](problem)
     with pytest.raises(gymnasium.error.NameNotFound, match=r"`SeqEko`.*Did you mean: `SeqEcho`"):
         batches("SeqEko-v0", 2)
-    with refused("problem", "CartPole-v1", "seqenvs.register"):
-        batches("CartPole-v1", 2)
 
 
 def test_what_names_no_class_is_not_registered(monkeypatch, tmp_path):

@@ -118,17 +118,6 @@ def test_a_call_is_refused_by_name_and_changes_nothing_or_does_what_its_twin_doe
     twins.are_alike()
 
 
-def test_a_box_of_unlike_components_says_what_each_may_be():
-    unlike = Recorded([[0, 1], [1, 0]], [[[0.0, 10], [1, 20]], [[0.5, 15], [0.5, 15]]])
-    for env, action in (
-        (SequenceEnv(unlike), [5.0, 15.0]),
-        (SequenceVectorEnv(unlike, 2), np.array([[0.5, 15.0], [5.0, 15.0]])),
-    ):
-        env.reset(seed=0)
-        with pytest.raises(ValueError, match=r"^actions? must .*\[ 0. 10.\] .. \[ 1. 20.\], got"):
-            env.step(action)
-
-
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("kind", ["Discrete", "MultiDiscrete"])
 def test_an_integer_out_of_range_is_simply_wrong_in_the_vector_environment(kind, mode):

@@ -32,27 +32,27 @@ class Changing(Parity):
     num_inputs = 4, 8
 
 
-def with_member(base: type[Problem], **members) -> Problem:
-    return type(base.__name__, (base,), members)()
+def with_members(base: type[Problem], **members) -> type[Problem]:
+    return type(base.__name__, (base,), members)
 
 
 @pytest.mark.parametrize(
     "problem",
     [
-        *(Parity(), Echoed(), Changing()),
-        with_member(Parity, answer=lambda s, x, n: (x == 1, x <= 1)),  # targets of bool
-        with_member(Echoed, draw=lambda s, rng, n: rng.random((8, len(n), 2))),  # in float64
-        with_member(Parity, draw=lambda s, rng, n: np.ones((8, len(n)), np.uint8)),
-        with_member(Changing, draw=lambda s, rng, n: (n + np.zeros((n.max(), 1), int)) % 2),
-        with_member(  # blanks among the inputs
+        *(Parity, Echoed, Changing),
+        with_members(Parity, answer=lambda s, x, n: (x == 1, x <= 1)),  # targets of bool
+        with_members(Echoed, draw=lambda s, rng, n: rng.random((8, len(n), 2))),  # in float64
+        with_members(Parity, draw=lambda s, rng, n: np.ones((8, len(n)), np.uint8)),
+        with_members(Changing, draw=lambda s, rng, n: (n + np.zeros((n.max(), 1), int)) % 2),
+        with_members(  # blanks among the inputs
             Parity,
             draw=lambda s, rng, n: rng.integers(0, 3, (8, len(n)), np.uint8),
             answer=lambda s, x, n: ((x == 1).cumsum(axis=0) % 2, due(x, n)),
         ),
     ],
 )
-def test_sound_problems_pass(problem: Problem) -> None:
-    check_problem(problem)
+def test_sound_problems_pass(problem: type[Problem]) -> None:
+    check_problem(problem())
 
 
 def twice(draw):
@@ -82,6 +82,8 @@ def answers(change):
     return lambda self, x, n: change(x, due(x, n))
 
 
+SQUARE = with_members(Parity, num_inputs=(64, 64))
+LARGE = with_members(Parity, input_spec=Symbols(200))
 OWN = np.random.default_rng  # a generator of the author's own
 TWO_DIMENSIONS = spaces.MultiDiscrete([[2, 2]])
 ENDLESS, NO_WIDTH = (spaces.Box(1, high, (2,), np.float32) for high in (np.inf, 1))
@@ -98,21 +100,18 @@ ATTRIBUTES = [
     (Changing, "draw_num_inputs", lambda s, r, n: 5, r".* integers of shape \(64,\).*, got int"),
     (Changing, "draw_num_inputs", lambda s, r, n: OWN().integers(4, 9, n), r".* its generator"),
     (Parity, "delay", lambda s, count: -1, r"must be at least 0, .*, got -1 .. -1"),
-    (Parity, "delay", lambda s, count: 0.5, r".* integers .*, got float64"),
     (Changing, "delay", lambda s, count: 9 * (count == 5), r"must .* the shortest and the longest"),
     (Parity, "bounds", lambda s: 0.5, r"must return seqenvs.Bounds, got 0.5"),
 ]
 DRAWS = [
-    (Parity, lambda s, r, n: [[0] * len(n)] * 8, r".* integers of shape \(8, 64\) .*got list"),
+    (SQUARE, lambda s, r, n: Parity.draw(s, r, n).T, r".* shape \(64, 65\) .*, got .* \(65, 64\)"),
+    (LARGE, spoil(Parity.draw, 0, 0, np.int8), r" must hold the blank, 200, got int8"),
     (Parity, lambda s, r, n: Parity.draw(s, r, n).T, r".* shape \(8, 64\) \(axis 0 is .*\(64, 8\)"),
     (Parity, lambda s, r, n: draw_symbols(r, 2, (8, 64)), r".* \(8, 1\) .*, got .*\(8, 64\)"),
     (Echoed, lambda s, r, n: r.random((8, len(n))), r".*\(8, 64, 2\) .*, got float64 .*\(8, 64\)"),
     (Parity, lambda s, r, n: r.random((8, len(n))), r".* array of integers .*, got float64"),
-    (Echoed, lambda s, r, n: r.integers(0, 2, (8, len(n), 2)), r".* floats .*, got int64"),
     (Parity, spoil(Parity.draw, (3, 7), 3), r" .* in 0 .. 1, .*, got 3 at step 3 of episode 7"),
-    (Parity, spoil(Parity.draw, (3, 7), -1, np.int64), r" .* got -1 at step 3 of episode 7"),
     (Echoed, spoil(Echoed.draw, (3, 7, 1), 1.5), r" .* in 0 .. 1, .*, got 1.5 at step 3 of"),
-    (Echoed, spoil(Echoed.draw, (3, 7, 1), np.nan), r" .*, got nan at step 3 of episode 7"),
     (Parity, lambda s, r, n: Parity.draw(s, OWN(), n), r" must depend on its generator alone"),
     (Parity, twice(Parity.draw), r" must depend on its generator alone"),
     (Parity, lambda s, r, n: Parity.draw(s, OWN(0), n), r" must draw from the generator"),
@@ -121,7 +120,6 @@ DRAWS = [
 ANSWERS = [
     (Parity, lambda s, x, n: x, r"answer must return two arrays, .*, got ndarray"),
     (Echoed, answers(lambda x, d: (x[..., 0], d)), r"targets .* \(8, 64, 2\) .*, got .* \(8, 64\)"),
-    (Parity, answers(lambda x, d: (x[:8], d[:8])), r"targets .* \(9, 64\) .*, got .* \(8, 64\)"),
     (Parity, answers(lambda x, d: (x, d[:, [0] * 64])), r"due .* \(8, 1\) .*, got .*\(8, 64\)"),
     (Parity, answers(lambda x, d: (x * 0.5, d)), r"targets .* integers .*, got float64"),
     (Parity, answers(lambda x, d: (x, 1 * d)), r"due .* \(8, 64\) or \(8, 1\) .*, got int64"),
@@ -136,24 +134,11 @@ ANSWERS = [
     (Parity, answers(lambda x, d: (x[:, ::-1], d)), r"answer must not depend on other episodes"),
     (Parity, lambda s, x, n: (x[n - 1, range(len(n))] + 0 * x, due(x, n)), r"answer .* causal"),
 ]
-
-
 FAULTS = [
     *((base, {name: value}, rf"{name}(\(\))? {said}") for base, name, value, said in ATTRIBUTES),
-    *((base, {"draw": draw}, rf"draw(\(\))?{message}") for base, draw, message in DRAWS),
-    *((base, {"answer": answer}, message) for base, answer, message in ANSWERS),
-    (
-        *(Parity, {"num_inputs": (64, 64), "draw": lambda s, r, n: Parity.draw(s, r, n).T}),
-        r"draw\(\) .* shape \(64, 65\) .*, got .* \(65, 64\)",
-    ),
-    (
-        *(Parity, {"input_spec": Symbols(200), "draw": spoil(Parity.draw, 0, 0, np.int8)}),
-        r"the dtype of draw\(\) must hold the blank, 200, got int8",
-    ),
-    (
-        *(Parity, {"bounds": lambda s: Bounds(0.5, 0.4, 0.6)}),
-        r"chance, memoryless, clock and optimum must not fall, got Bounds",
-    ),
+    *((base, {"draw": draw}, rf"(.* )?draw(\(\))?{said}") for base, draw, said in DRAWS),
+    *((base, {"answer": answer}, said) for base, answer, said in ANSWERS),
+    (Parity, {"bounds": lambda s: Bounds(0.5, 0.4, 0.6)}, r"chance, memoryless, .* must not fall"),
 ]
 
 
@@ -164,7 +149,7 @@ def is_wrong(problem: Problem, message: str) -> None:
 
 @pytest.mark.parametrize(("base", "members", "message"), FAULTS)
 def test_what_is_wrong_is_named(base, members, message) -> None:
-    is_wrong(with_member(base, **members), message)
+    is_wrong(with_members(base, **members)(), message)
 
 
 def test_what_is_missing_is_named() -> None:

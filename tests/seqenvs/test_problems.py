@@ -1,12 +1,17 @@
-"""The tutorial's printed examples, and the contract that every problem keeps."""
+"""The tutorial's examples, the contract that every problem keeps, and the docstrings."""
 
 from __future__ import annotations
+
+import inspect
+import re
 
 import gymnasium
 import numpy as np
 import pytest
 
+from seqenvs import problems
 from seqenvs.env import SequenceEnv
+from seqenvs.oracle import Oracle
 from seqenvs.problem import Problem
 from seqenvs.problems import Classify, Copy, Echo, NextValue, Recall
 from seqenvs.registration import IDS
@@ -48,11 +53,10 @@ TUTORIAL = [
 def test_examples_of_the_tutorial(problem: Problem, shown: list, right: list) -> None:
     env = SequenceEnv(problem)
     observation, _ = env.reset(seed=0, options={"inputs": shown})
-    seen, answered, total, terminated = [], [], 0.0, False
+    oracle, state, seen, answered, total, terminated = Oracle.of(env), None, [], [], 0.0, False
     while not terminated:
         seen.append(env.encode.decode(observation).item())
-        due, target = env.due_target()
-        action = target if due else env.action_space.sample()
+        action, state = oracle.predict(observation, state)
         observation, reward, terminated, _, info = env.step(action)
         total += reward
         if info["due"]:
@@ -79,3 +83,56 @@ def test_an_array_that_an_author_keeps_is_not_written() -> None:
     batch = Kept(length=5).batch(np.random.default_rng(0), 3)
     assert batch.targets[:, 0].tolist() == [0, 0, 0, 0, 5]
     assert Kept.kept[:, 0].tolist() == [1, 2, 3, 4, 5]
+
+
+# Docstrings
+
+SECTIONS = (
+    "Description, Observation Space, Action Space, Rewards, Starting State, Episode End, "
+    "Arguments, Version History"
+)
+each_problem = pytest.mark.parametrize("cls", [getattr(problems, n) for n in problems.__all__])
+
+
+def sections(cls):
+    """The docstring's sections, by title, in order."""
+    parts = re.split(r"^## (.+)$", inspect.getdoc(cls), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@each_problem
+def test_sections_and_arguments(cls):
+    found = sections(cls)
+    assert ", ".join(found) == SECTIONS
+    assert all(text.strip() for text in found.values())
+    named = re.findall(r"^- ``(\w+)``: ", found["Arguments"], re.MULTILINE)
+    assert named == list(inspect.signature(cls).parameters)
+
+
+@each_problem
+def test_trace(cls):
+    """Play the inputs of the trace in the docstring, and compare all that it says."""
+    text = sections(cls)["Description"]
+    said = re.search(r"^One episode (?:with|of) ``(.+?)``", text, re.MULTILINE)
+    call = said[1] if said[1].startswith(cls.__name__) else f"{cls.__name__}({said[1]})"
+    problem = eval(call, {cls.__name__: cls})
+
+    block = re.search(r"^(    time step .+\n(?:    .+\n?)+)", text[said.end() :], re.MULTILINE)
+    lines = [re.split(r"  +", line.strip()) for line in block[1].splitlines()]
+    rows = {label: cells for label, *cells in lines}
+    assert {"time step", "input", "target", "due"} == set(rows) - {"sum"}
+
+    inputs = [problem.input_spec.blank if cell == "_" else float(cell) for cell in rows["input"]]
+    kind = problem.input_spec.dtype.kind
+    given = np.array(inputs).astype(problem.input_spec.dtype if kind == "u" else float)
+    batch = problem.episode(given)
+    steps, due = int(batch.lengths[0]), batch.due[:, 0]
+    assert [len(cells) for cells in rows.values()] == [steps] * len(rows)
+    assert rows["time step"] == [str(t) for t in range(steps)]
+    np.testing.assert_allclose(batch.inputs[:, 0], inputs, rtol=1e-6)
+    assert rows["due"] == ["*" if asked else "." for asked in due]
+    assert [cell != "." for cell in rows["target"]] == due.tolist()
+    targets = [float(cell) for cell in rows["target"] if cell != "."]
+    np.testing.assert_allclose(batch.targets[due, 0].ravel(), targets, rtol=1e-6)
+    if "sum" in rows:
+        np.testing.assert_allclose(np.cumsum(inputs), np.float64(rows["sum"]), atol=1e-9)
