@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # seed gives.
 FIRST_DRAW, LARGEST_DRAW = 1 << 12, 1 << 18
 _MOST_COPIED = 1 << 14  # inputs that are copied to prepare more than one episode at once
+_FEW_PATTERNS = 1 << 8
 _ROUNDS_TAKEN = 4  # episodes of each sub-environment that `RowBuffer` takes at once
 
 
@@ -59,7 +60,9 @@ class Episodes(NamedTuple):
         )
 
     def with_fewest_patterns(self) -> Episodes:
-        """Return the same episodes without patterns that are unused or twice there."""
+        """Return the same episodes without patterns that are unused or twice there, if many."""
+        if self.reward_weight.shape[1] <= _FEW_PATTERNS:
+            return self
         number: dict[bytes, int] = {}
         kept: list[int] = []
         replacement = np.zeros(self.reward_weight.shape[1], np.int64)
@@ -106,7 +109,8 @@ def _due_patterns(due: Any, lengths: Any) -> tuple[Any, Any]:
     episode keeps its own.
     """
     first = due[:, :1]
-    if due.strides[1] == 0 or (due == first).all():
+    differs = np.zeros(len(due), bool) if due.strides[1] == 0 else (due != first).any(axis=1)
+    if not differs.any():
         return first, np.broadcast_to(np.int64(0), len(lengths))  # which takes no memory
     different = np.flatnonzero(np.bincount(lengths))
     number = np.zeros(different[-1] + 1, np.int64)
@@ -115,7 +119,7 @@ def _due_patterns(due: Any, lengths: Any) -> tuple[Any, Any]:
     example = np.zeros(len(different), np.int64)
     example[pattern] = np.arange(len(lengths))
     columns = due[:, example]
-    if np.array_equal(columns.take(pattern, axis=1), due):
+    if np.array_equal(columns[differs].take(pattern, axis=1), due[differs]):
         return columns, pattern
     return due, np.arange(len(lengths))
 
@@ -241,6 +245,9 @@ class RowBuffer:
 
     rows: Rows
     cursor: int
+    _places: Any
+    _places_row: int
+    _move: Any
 
     def __init__(
         self,
@@ -271,9 +278,10 @@ class RowBuffer:
         if envs.all():
             self.restart()
             return
-        self._in_step = False
-        self._row = self._present
-        self.rows, self.cursor = self.rows.part(0, 0), 0
+        present = self._present
+        self._places += (present - self._places_row) * self._move
+        self._row = self._places_row = present
+        self.rows, self.cursor, self._in_step = self.rows.part(0, 0), 0, False
         self._gather(1, np.flatnonzero(envs))
 
     def peek(self, steps: int) -> Rows:
@@ -301,7 +309,7 @@ class RowBuffer:
 
     def steps_to_end(self) -> int:
         """Return the number of steps until an episode ends. This is for a ``gap`` of None."""
-        return int(self._places[2].min()) - self._present
+        return int(self._places[2].min()) + self._places_row - self._present
 
     @property
     def _present(self) -> int:
@@ -320,11 +328,16 @@ class RowBuffer:
             self._row = period
         else:
             self.rows, self._row = _rows_of(episodes, 0, 1), 0
-        # A sub-environment reads column c from row s on. In a flattened array of B columns its
-        # place at row r is (c - s * B) + r * B. The rows of `_places` are the term in brackets, the
-        # same term for the patterns, and the row after the last step of the episode.
+        # For each sub-environment in the row that is gathered next: its place in the flattened
+        # inputs, its place in the flattened reward weights, and the steps left in its episode.
         self._places = np.stack([np.arange(self.num_envs), episodes.pattern, episodes.lengths])
-        self._columns = self._places
+        self._places_row = 0
+        self._move = self._move_of(episodes)
+
+    @staticmethod
+    def _move_of(episodes: Episodes) -> Any:
+        """Return by how much the places change from a row to the next."""
+        return np.array([[len(episodes.lengths)], [episodes.reward_weight.shape[1]], [-1]])
 
     def _take_rounds(self, kept: Rows, missing: int) -> None:
         """Append rows for one or more further episodes in all sub-environments."""
@@ -341,31 +354,41 @@ class RowBuffer:
     def _gather(self, steps: int, begin: Any = None) -> None:
         """Append rows; in the first of them, episodes begin in the sub-environments ``begin``."""
         self._reserve(steps)
-        episodes, places = self._episodes, self._places
-        end = places[2]
-        move = np.array([[len(episodes.lengths)], [episodes.reward_weight.shape[1]], [-1]])
-        place = np.empty((2, steps, self.num_envs), np.intp)
-        last = np.empty((steps, self.num_envs), bool)
+        episodes, size = self._episodes, self.num_envs
+        place, pattern_place, left = self._places
+        inputs, targets = (
+            array.reshape(-1, *array.shape[2:]) for array in (episodes.inputs, episodes.targets)
+        )
+        weights = episodes.reward_weight.ravel()
+        fresh = Rows(
+            np.empty((steps, size, *inputs.shape[1:]), inputs.dtype),
+            np.empty((steps, size, *targets.shape[1:]), targets.dtype),
+            np.empty((steps, size)),
+            np.empty((steps, size), bool),
+        )
         for k in range(steps):
-            row = self._row
             if begin is None and self.gap is not None:
-                begin = (end == row - self.gap).nonzero()[0]
+                begin = (left == -self.gap).nonzero()[0]
             if begin is not None and len(begin):
                 start, self._next = self._next, self._next + len(begin)
-                self._begins.append((row, episodes, start, self._next))
-                places[:, begin] = self._columns[:, start : self._next] - row * move
+                self._begins.append((self._row, episodes, start, self._next))
+                columns = slice(start, self._next)
+                place[begin] = np.arange(start, self._next)
+                pattern_place[begin] = episodes.pattern[columns]
+                left[begin] = episodes.lengths[columns]
             begin = None
-            np.add(places[:2], row * move[:2], out=place[:, k])
-            np.equal(end, row + 1, out=last[k])
-            if self.gap is None:  # the last row of all episodes is blank
-                place[:, k, end < row] = self.stream.max_steps * move[:2]
+            shown, weighed = place, pattern_place
+            if self.gap is None:  # after the end, the last row of the episodes, which is blank
+                blank = self.stream.max_steps * self._move
+                shown = np.where(left < 0, blank[0], place)
+                weighed = np.where(left < 0, blank[1], pattern_place)
+            inputs.take(shown, axis=0, out=fresh.inputs[k], mode="clip")
+            targets.take(shown, axis=0, out=fresh.targets[k], mode="clip")
+            weights.take(weighed, out=fresh.reward_weight[k], mode="clip")
+            np.equal(left, 1, out=fresh.last[k])
+            self._places += self._move
             self._row += 1
-        weight = episodes.reward_weight.ravel().take(place[1], mode="clip")
-        inputs, targets = (
-            array.reshape(-1, *array.shape[2:]).take(place[0], axis=0, mode="clip")
-            for array in (episodes.inputs, episodes.targets)
-        )
-        fresh = Rows(inputs, targets, weight, last)
+        self._places_row = self._row
         self.rows = Rows.concatenate([self.rows, fresh]) if len(self.rows.last) else fresh
 
     def _reserve(self, steps: int) -> None:
@@ -376,16 +399,15 @@ class RowBuffer:
         num_columns = len(episodes.lengths)
         if num_columns - self._next >= needed and episodes.inputs.flags.c_contiguous:
             return
-        playing = self._places[0] % num_columns
-        start = (playing - self._places[0]) // num_columns
+        time, playing = np.divmod(self._places[0], num_columns)
         left = episodes.columns(self._next, num_columns)
         fresh = self.stream.take_parts(max(needed, _ROUNDS_TAKEN * self.num_envs))
         joined = Episodes.concatenate([episodes.select(playing), left, *fresh])
         self._episodes = joined = joined.with_fewest_patterns()
-        self._columns = np.stack([np.arange(len(joined.lengths)), joined.pattern, joined.lengths])
         self._next = self.num_envs
-        self._places[0] = np.arange(self.num_envs) - start * len(joined.lengths)
-        self._places[1] = joined.pattern[: self.num_envs] - start * joined.reward_weight.shape[1]
+        self._move = self._move_of(joined)
+        self._places[0] = np.arange(self.num_envs) + time * self._move[0]
+        self._places[1] = joined.pattern[: self.num_envs] + time * self._move[1]
 
 
 def _rows_of(episodes: Episodes, steps: int, rounds: int) -> Rows:

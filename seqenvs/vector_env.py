@@ -350,9 +350,9 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
             steps = min(steps, max(0, buffer.steps_to_end()) + 1)
         rows = buffer.peek_up_to(steps)
         info_due, active, terminated = self._flags(rows)
-        due, weight, ends = rows.due, rows.reward_weight, rows.last.any(axis=1).tolist()
-        if due.shape[1] == 1:  # Python's numbers are faster than arrays of one
-            due, weight = due[:, 0].tolist(), weight[:, 0].tolist()
+        due, weight, ends = info_due, rows.reward_weight, rows.last.any(axis=1).tolist()
+        if weight.shape[1] == 1:  # Python's numbers are faster than arrays of one
+            due, weight = rows.due[:, 0].tolist(), weight[:, 0].tolist()
         self._observations = list(self.encode(rows.inputs))
         self._prepared = list(
             zip(

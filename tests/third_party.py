@@ -1,6 +1,4 @@
-"""Environments and agents that are not of seqenvs."""
-
-from __future__ import annotations
+"""Third-party environments and agents, which are not part of seqenvs."""
 
 import gymnasium
 import numpy as np
@@ -21,8 +19,7 @@ ACTIONS = {
 class Cued(gymnasium.Env):
     """A cue, blank steps, and at the end: what was the cue?
 
-    It differs from seqenvs in what it may: rewards have another scale, episodes end by truncation,
-    the target is None where none is due, infos hold other things, too.
+    Unlike in seqenvs, rewards have another scale, targets may be None, and infos hold more.
     """
 
     def __init__(self, sight="vector", answer="one", wait=(1, 3), fault=None):
@@ -31,8 +28,10 @@ class Cued(gymnasium.Env):
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.cue, self.time = int(self.np_random.integers(4)), 0
-        self.left = int(self.np_random.integers(self.wait[0], self.wait[1] + 1))
+        self.cue = int(self.np_random.integers(4))
+        self.left = int(self.np_random.integers(self.wait[0], self.wait[1], endpoint=True))
+        levels = {"one": self.cue, "two": [self.cue, self.cue % 2], "level": [self.cue - 1.0]}
+        self.target = levels[self.answer]
         return self._see(self.cue), {}
 
     def _see(self, symbol):
@@ -42,21 +41,15 @@ class Cued(gymnasium.Env):
         seen.flat[symbol] = 1.0
         return seen
 
-    @property
-    def right(self):
-        return {"one": self.cue, "two": [self.cue, self.cue % 2], "level": [float(self.cue) - 1]}[
-            self.answer
-        ]
-
     def step(self, action):
         due = self.left == 0
         self.left -= 1
-        info = {"target": self.right if due else None, "due": due, "note": self.time or None}
+        info = {"target": self.target if due else None, "due": due, "note": self.left or None}
         if self.fault == "nothing":
             info = {}
         elif self.fault == "target":
-            info = {"target": 9, "due": True}
-        reward = (10 if np.array_equal(action, self.right) else -10) if due else -1
+            info["target"], info["due"] = 9, True
+        reward = (10 if np.array_equal(action, self.target) else -10) if due else -1
         ended = due and self.fault != "endless"
         return self._see(5 if self.left == 0 else 4), reward, False, ended, info
 
@@ -81,7 +74,7 @@ class Constant:
         self.calls = []
 
     def predict(self, observation, state=None, episode_start=None, deterministic=True):
-        self.calls.append((state, episode_start.copy(), deterministic))
+        self.calls.append((state, bool(episode_start.all()), deterministic))
         return np.zeros(len(observation), np.int64), len(self.calls)
 
 

@@ -43,8 +43,7 @@ RESUMED = {
     **{name: (name, COPY, {}) for name in CLASS_NAMES},
     "aligned": (PPO, {"id": "SeqEcho-v0", "kwargs": {"length": 5}}, {}),
     "rollouts of several episodes": (PPO, ECHO, {"rollout": 20, "num_envs": 2}),
-    "minibatches": (PPO, ECHO, {"num_envs": 8, "minibatches": 3}),
-    "gae": (PPO, ECHO, {"advantage": "gae", "entropy": 0.01}),
+    "gae": (PPO, ECHO, {"advantage": "gae", "entropy": 0.01, "num_envs": 8, "minibatches": 3}),
     "gru cell": (PPO, ECHO, {"cell": "gru", "head": 4}),
     "box": (PPO, NEXT, {}),
     "many answers": (PPO, {"id": "SeqCopy-v0", "kwargs": {"framing": "many_to_one"}}, {}),
@@ -80,17 +79,17 @@ def test_an_interrupted_agent_continues_exactly(kind, tmp_path):
     name, learned, options = RESUMED[kind]
     whole, first, second, third = (new(name, target=2.0, **options) for _ in range(4))
     path = tmp_path / "checkpoint"
-    steps = learn(whole, **learned)
-    assert steps == sorted(steps) and steps[-2] < 600 <= steps[-1]
+    steps = learn(whole, 400, **learned)
+    assert steps == sorted(steps) and steps[-2] < 400 <= steps[-1]
     assert [0, *(point[0] for point in whole.curve)] == steps
     cut = len(steps) // 2 - 1
-    for _ in islice(first.learn(**learned, steps=600, seed=3), cut + 1):
+    for _ in islice(first.learn(**learned, steps=400, seed=3), cut + 1):
         first.save(path)  # saving changes nothing
     second.load(path)
     assert second.curve == first.curve == whole.curve[:cut]
     second.save(path)  # interrupted again before any update
     third.load(path)
-    assert learn(third, **learned) == steps[cut:]
+    assert learn(third, 400, **learned) == steps[cut:]
     assert third.curve == whole.curve and list(third.recent) == list(whole.recent)
     assert_same(third._state(), whole._state())
     id, kwargs = learned.values()
@@ -194,10 +193,10 @@ def test_acting_step_by_step_reaches_what_whole_episodes_reach(name):
     assert one.mean_return == pytest.approx(other.mean_return, abs=3 * error)
 
 
-@pytest.mark.parametrize("name", [PPO, "lstm", "transformer", "bilstm"])
+@pytest.mark.parametrize("name", [PPO, "lstm"])
 def test_agents_learn_third_party_environments(name):
     agent = getattr(agents, CLASS_NAMES[name])()
-    learn(agent, 60_000, "CuedShort-v0", {}, 0)
+    learn(agent, 40_000, "CuedShort-v0", {}, 0)
     assert evaluate(agent, "CuedShort-v0", episodes=200).mean_return > 0.95
 
 

@@ -22,7 +22,7 @@ from tests.agents.common import folder_of, settings_of
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--option", "num_envs=4", "--option", "hidden=8", "--option", "head=0"]
-TINY = [*SMALL, "--steps", "800"]
+TINY = [*SMALL, "--steps", "500"]
 FILES = {"settings.json", "curve.csv", "curve.png", "model.zip", "checkpoint.pt", "tensorboard"}
 TRAIN = ["train", "SeqEcho-v0"]
 LSTM = ["--agent", "lstm", "--option"]
@@ -52,10 +52,10 @@ def test_a_run_folder_is_complete(run):
     assert versions.keys() >= {"seqenvs", "gymnasium", "torch", "numpy", "python"}
     options = {"num_envs": 4, "hidden": 8, "head": 0}
     assert run_folder.read_settings(run) == preset_settings(
-        "SeqEcho-v0", {"length": [3, 9]}, options=options, steps=800
+        "SeqEcho-v0", {"length": [3, 9]}, options=options, steps=500
     )
     rows = curve_of(run)
-    assert [int(row["steps"]) for row in rows] == [36 * i for i in range(1, 24)]
+    assert [int(row["steps"]) for row in rows] == [36 * i for i in range(1, 15)]
     for row in rows:
         assert 0 <= float(row["success_rate"]) <= float(row["mean_return"]) <= 1
         score = (float(row["mean_return"]) - 0.1) / 0.9
@@ -108,7 +108,7 @@ def test_ctrl_c_leaves_a_folder_that_can_be_resumed(signals, run, tmp_path, caps
     assert f"{72 if signals == 1 else 0} steps are saved" in said and f"--resume {folder}" in said
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert {path.name for path in folder.iterdir()} >= FILES
-    for steps in ("300", "800"):
+    for steps in ("300", "500"):
         assert main(["train", "--resume", str(folder), "--steps", steps]) == 0
     assert curve_of(folder) == curve_of(run)
     assert run_folder.read_settings(folder) == run_folder.read_settings(run)

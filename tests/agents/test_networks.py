@@ -130,6 +130,10 @@ def test_gates_of_all_layers_are_initialised(rnn: nn.LSTM | nn.GRU) -> None:
         scales = new[1].exp()
         assert (scales >= 1).all() and (scales <= 999).all() and scales.std() > 100
         assert torch.equal(new[0], -new[1]) == isinstance(rnn, nn.LSTM)
+    init_gates(rnn, hold=5.0)
+    assert all((new[1] == 5).all() for new in biases(rnn))
+    init_gates(rnn, delay_line=4.0)
+    assert all((new[0] == 4).all() and (new[1] == -4).all() for new in biases(rnn))
     for name, weight in rnn.named_parameters():
         if name.startswith("weight_hh"):
             for gate in weight.view(-1, 8, 8):

@@ -18,6 +18,7 @@ from seqenvs import Oracle
 from seqenvs.benchmark.results import Job
 
 ECHO = {"length": 5, "encoding": "index"}
+FAILURES = {"disk": OSError(errno.ENOSPC, "No space left"), "bug": KeyError("a bug\nof two lines")}
 
 
 class OracleAgent:
@@ -27,10 +28,8 @@ class OracleAgent:
 
     def learn(self, id, *, kwargs, steps, seed):
         self.predict = Oracle.of(gymnasium.make(id, **kwargs)).predict
-        self.curve = []
-        for part in (steps // 2, steps):
-            self.curve.append((part, 1.0))
-            yield part
+        self.curve = [(steps, 1.0)]
+        yield steps
 
     def predict(self): ...
 
@@ -46,12 +45,18 @@ class RandomAgent:
         return np.array([self.space.sample() for _ in observation]), state
 
 
+class OtherLearn(RandomAgent):
+    def learn(self, id): ...
+
+
+class OtherTeacher(RandomAgent):
+    learns_from = "books"
+
+
 class TableAgent:
     """Learns the likeliest answer to each symbol, without memory, and can save and load.
 
-    Args:
-        pause: Seconds of sleep in an update.
-        fails: ``"bug"``, ``"disk"`` or ``"killed"``: what happens in the third update.
+    It sleeps for ``pause`` seconds in each update, and ``fails`` in the third.
     """
 
     learns_from = "answers"
@@ -63,25 +68,20 @@ class TableAgent:
     def learn(self, id, *, kwargs, steps, seed):
         batches = seqenvs.batches(id, 10, seed=seed, **kwargs)
         for batch in itertools.islice(batches, len(self.curve), None):
-            answers, _ = self.predict(batch.X[batch.mask])
-            right = answers == batch.y[batch.mask]
-            for seen, target in zip(batch.X[batch.mask], batch.y[batch.mask], strict=True):
+            inputs, targets = batch.X[batch.mask], batch.y[batch.mask]
+            right = self.predict(inputs)[0] == targets
+            for seen, target in zip(inputs, targets, strict=True):
                 self.counts.setdefault(str(seen), [0] * 10)[int(target)] += 1
-            if len(self.curve) == 2 and self.fails:
-                self._fail()
+            if len(self.curve) == 2 and self.fails == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            elif len(self.curve) == 2 and self.fails:
+                raise FAILURES[self.fails]
             time.sleep(self.pause)
             done = (len(self.curve) + 1) * batch.mask.size
             self.curve.append((done, right.mean()))
             yield done
             if done >= steps:
                 return
-
-    def _fail(self):
-        if self.fails == "killed":
-            os.kill(os.getpid(), signal.SIGKILL)
-        elif self.fails == "disk":
-            raise OSError(errno.ENOSPC, "No space left on device")
-        raise KeyError("a bug\nof two lines")
 
     def predict(self, observation, state=None, episode_start=None, deterministic=True):
         known = [int(np.argmax(self.counts.get(str(seen), [0]))) for seen in observation]
@@ -106,15 +106,8 @@ def job_of(agent=TABLE, **given):
     return Job(**{**values, **given})
 
 
-def timeless(value):
+def timeless(result):
     """A result as JSON has it, without what depends on the time."""
-    if is_dataclass(value):
-        value = asdict(value)
-    if isinstance(value, list):
-        return [timeless(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    if "curve" in value:
-        value = {**value, "curve": [[point[0], *point[2:]] for point in value["curve"]]}
-    times = ("seconds", "wall_seconds", "finished")
-    return {name: timeless(each) for name, each in value.items() if name not in times}
+    values = asdict(result) if is_dataclass(result) else result
+    curve = [[point[0], *point[2:]] for point in values["curve"]]
+    return {**values, "curve": curve, "seconds": 0, "wall_seconds": 0, "finished": ""}

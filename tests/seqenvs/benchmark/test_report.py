@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -17,23 +18,13 @@ from seqenvs.benchmark.report import leaderboard, write_report
 from seqenvs.benchmark.report.figures import make_figures
 from seqenvs.benchmark.report.finding import find
 from seqenvs.benchmark.report.page import make_page, page_data, to_json
-from seqenvs.benchmark.report.reading import CAPACITY, ECHO, GENERALISATION, MATRIX, read_folder
+from seqenvs.benchmark.report.reading import ECHO, GENERALISATION, MATRIX, read_folder
 from seqenvs.benchmark.report.tables import make_tables
-from seqenvs.benchmark.results import Job, ResultError, write_result
+from seqenvs.benchmark.results import Job, ResultError, result_path, write_result
 from seqenvs.benchmark.statistics import estimate, interval, memory_horizon
 from seqenvs.benchmark.suites import Suite
-from tests.seqenvs.benchmark.synthetic_results import make_result, write_suite
+from tests.seqenvs.benchmark.synthetic import LSTM, MLP, PPO, SUITE, make_result, write_suite
 
-PPO, LSTM, MLP = "agents:RecurrentPPO", "agents:LSTM", "agents:MLP"
-SUITE = Suite(
-    seeds=[0, 1, 2],
-    steps=100_000,
-    agents=[LSTM],
-    matrix=[{"id": "SeqNext-v0", "agents": [MLP]}, {"id": "SeqEcho-v0", "agents": [PPO, MLP]}],
-    horizon=[{"problem": "echo", "agents": [PPO], "steps": 100_000, "lags": [1, 2, 4, 8]}],
-    capacity=[{"steps": 100_000, "lengths": [2, 4]}],
-    generalisation=[{"id": "SeqEcho-v0", "length": 10, "factors": [0.5, 1, 2]}],
-)
 ECHO_JOB = Job(id="SeqEcho-v0", agent=LSTM, seed=0, steps=30_000)
 
 
@@ -41,9 +32,8 @@ def report(folder):
     """The results, the tables, the data of the page and the Markdown."""
     results = read_folder(folder)
     tables = make_tables(results)
-    finding = find(tables)
     data = json.loads(to_json(page_data(results, tables)))
-    return results, tables, data, leaderboard(results, tables, finding)
+    return results, tables, data, leaderboard(results, tables, find(tables))
 
 
 @pytest.fixture(scope="module")
@@ -53,53 +43,47 @@ def whole(tmp_path_factory):
     return folder
 
 
-def test_files(whole, tmp_path):
+def test_the_files_say_what_the_results_say(whole, tmp_path):
     out = tmp_path / "new" / "report"
     paths = write_report(whole, out)
     assert set(paths) == {path for path in out.rglob("*") if path.is_file()}
-    assert paths[0] == out / "index.html"
     html = paths[0].read_text("utf-8")
     # Nothing is fetched: no attribute and no rule of the style names an address.
     outside = re.sub(r"<script.*?</script>", "", html, flags=re.S)
     assert not re.search(r'(src|href)="(?!#)|url\(|@import', outside)
     assert "default-src 'none'" in html and "{{" not in outside
     names = {"finding", "horizon-echo", "capacity", "generalisation-1"}
+    assert {path.stem for path in (out / "figures").iterdir()} == names
     for name in names:
         svg = (out / "figures" / f"{name}.svg").read_text("utf-8")
         assert svg.startswith("<svg") and "LSTM" in svg
         assert (out / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    assert {path.stem for path in (out / "figures").iterdir()} == names
-    for path in (out / "tables").iterdir():
-        table = pd.read_csv(path)
-        if "agent" in table and path.stem != "missing":
-            assert "learns_from" in table
-    assert len(pd.read_csv(out / "tables" / "results.csv")) == len(SUITE.jobs())
 
-
-def test_leaderboard(whole):
-    _, tables, _, text = report(whole)
-    rows = [row for row in SUITE.rows() if row.agent == LSTM and row.jobs[0].id == "SeqEcho-v0"]
-    scores = [make_result(job).evaluation.memory_score for job in rows[0].jobs]
+    tables = {path.stem: pd.read_csv(path) for path in (out / "tables").iterdir()}
+    assert len(tables["results"]) == len(SUITE.jobs())
+    jobs = [job for job in SUITE.jobs() if (job.agent, job.kwargs) == (LSTM, {})]
+    scores = [make_result(job).evaluation.memory_score for job in jobs if job.id == "SeqEcho-v0"]
     table = tables["leaderboard"].set_index(["environment", "agent"])
     row = table.loc["SeqEcho-v0", "LSTM"]
     low, high = interval(scores)
-    assert row.memory_score == trim_mean(scores, 0.25)
-    assert (row.memory_score_low, row.memory_score_high) == (low, high)
-    assert low <= row.memory_score <= high
+    assert row.memory_score == pytest.approx(trim_mean(scores, 0.25))
+    assert [row.memory_score_low, row.memory_score_high] == pytest.approx([low, high])
     assert (row.chance, row.clock, row.optimum, row.learns_from) == (0.1, 0.1, 1, "right answers")
     assert np.isnan(table.loc["SeqNext-v0", "LSTM"].memory_score)
     overall = tables["overall"].set_index("agent").loc["LSTM"]
     assert (overall.environments, overall.scored, overall.memory_score) == (2, 1, row.memory_score)
+    text = (out / "leaderboard.md").read_text("utf-8")
     assert f"| {row.memory_score:.3f} ({low:.3f} to {high:.3f}) | " in text
-    assert "| agent | learned from | overall | solved | SeqNext-v0 (return) | SeqEcho-v0 |" in text
-    assert "chance 0.1000 · memoryless 0.1000 · clock 0.1000 · optimum 1.0000" in text
-    assert "| RecurrentPPO | rewards |" in text
-    assert "scipy.stats.bootstrap" in text and f"{len(SUITE.jobs())} runs" in text
+    assert "| RecurrentPPO | rewards |" in text and f"{len(SUITE.jobs())} runs" in text
+    assert list(tables["generalisation"].length) == [5, 10, 20]
+    with pytest.raises(ResultError, match=r"index.html cannot be written"):
+        write_report(whole, paths[0])
+    with pytest.raises(ResultError, match="holds no result to report: give the folder"):
+        write_report(out, out)
 
 
 def test_statistics():
-    assert interval([0.5, 0.6]) is None and interval() is None
-    assert interval([0.5, 0.5, 0.5]) == (0.5, 0.5)
+    assert interval([0.5, 0.6]) is None
     values = [0.1, 0.4, 0.5, 0.9]
     assert interval(values) == interval(values)
     assert estimate("x", values)["x"] == pytest.approx(0.45)  # the ends are cut off
@@ -108,53 +92,36 @@ def test_statistics():
     assert interval([0, 0, 0], [1, 1, 1]) == (0.5, 0.5)
     low, high = interval([0, 0, 0, 0], [0.4, 0.5, 0.6, 0.7])
     assert 0 < low < high < 0.35
-
-
-@pytest.mark.parametrize(
-    ("scores", "expected"),
-    [
-        ({1: 0.9, 2: 0.6, 4: 0.5}, 4),
-        ({1: 0.9, 2: 0.49, 4: 1.0}, 1),
-        ({1: 0.1, 2: 1.0, 4: 1.0}, 0),
-        ({1: 0.9, 4: 1.0}, None),  # 2 is not known, and decides
-        ({1: 0.1}, 0),
-    ],
-)
-def test_memory_horizon(scores, expected):
-    assert memory_horizon(scores, [4, 2, 1]) == expected
+    assert memory_horizon({1: 0.9, 2: 0.6, 4: 0.5}, [4, 2, 1]) == 4
+    assert memory_horizon({1: 0.9, 2: 0.49, 4: 1.0}, [4, 2, 1]) == 1
+    assert memory_horizon({1: 0.9, 4: 1.0}, [4, 2, 1]) is None  # 2 is not known, and decides
+    assert memory_horizon({1: 0.1}, [4, 2, 1]) == 0
 
 
 def test_horizons_and_finding(tmp_path):
-    reach = {LSTM: [2, 4, 8], PPO: [2, 2, 2]}
-    write_suite(
-        tmp_path,
-        SUITE,
-        scores=lambda job: float(
-            job.kwargs.get("lag", 1) <= reach.get(job.agent, [1] * 3)[job.seed]
-        ),
-    )
+    def score(job):
+        reach = {LSTM: [2, 4, 8], PPO: [2, 2, 2]}.get(job.agent, [1, 1, 1])
+        return float(job.kwargs.get("lag", 1) <= reach[job.seed])
+
+    write_suite(tmp_path, SUITE, score)
     results, tables, _, text = report(tmp_path)
     horizons = tables["horizons"].set_index(["section", "agent"])
     lstm = horizons.loc[ECHO, "LSTM"]
     assert [lstm[name] for name in ("horizon", "least", "most", "seeds")] == [4, 2, 8, 3]
     assert horizons.loc[ECHO, "RecurrentPPO"].horizon == 2
-    assert horizons.loc[CAPACITY, "LSTM"].horizon == 4
     scores = tables["scores_by_size"].query("section == @ECHO and agent == 'LSTM'")
     assert list(scores["size"]) == [1, 2, 4, 8]
     assert list(scores.memory_score) == pytest.approx([1, 1, 2 / 3, 1 / 3])
     assert "| LSTM | right answers | 4 | 2 to 8 | 3 |" in text
-    assert "| LSTM | right answers | ≥ 4 | 4 to 4 | 3 |" in text
-    assert "Learned for at most 100,000 steps." in text
+    assert "| LSTM | right answers | ≥ 4 | 4 to 4 | 3 |" in text  # the capacity
     finding = find(tables)
-    assert finding.answer == (
+    assert finding.answer in text and finding.answer == (
         "RecurrentPPO, which learned from rewards, remembers 2 time steps back; LSTM, which "
         "learned from right answers, remembers 4 time steps back."
     )
-    assert finding.question in text and finding.answer in text
     rows = make_figures(results.agents.agent, tables, finding)["finding"]["datasets"]["rows"]
-    assert [row["heading"] or (row["agent"], row["value"]) for row in rows] == [
-        "learned from rewards", ("RecurrentPPO", 2), "learned from right answers", ("LSTM", 4),
-    ]  # fmt: skip
+    bars = [(row["agent"], row["value"]) for row in rows if not row["heading"]]
+    assert bars == [("RecurrentPPO", 2), ("LSTM", 4)]
 
 
 @pytest.mark.parametrize(
@@ -174,117 +141,72 @@ def test_findings_of_many_agents_and_of_other_sections(tmp_path, section, bars, 
     assert ("finding" in make_figures(results.agents.agent, tables, finding)) is (bars > 0)
 
 
-def test_a_budget_in_seconds(tmp_path):
-    sweep = {"problem": "recall", "seconds": 2.5, "lags": [2, 8]}
-    write_suite(tmp_path, Suite([0, 1], 9, ["agents:GRU"], horizon=[sweep]))
-    *_, text = report(tmp_path)
-    assert "Learned for at most 2.5 s of processor time." in text and "Overview" not in text
-
-
-def test_missing_results(tmp_path):
+def test_missing_and_damaged_results_are_named(tmp_path):
     def skip(job):
         return job.agent == MLP or (job.kwargs.get("lag"), job.seed, job.agent) == (2, 1, LSTM)
 
     write_suite(tmp_path, SUITE, scores=lambda job: 1.0, skip=skip)
-    _, tables, _, text = report(tmp_path)
-    missing = tables["missing"].set_index(["section", "environment", "agent"])
-    assert len(missing) == 3
-    assert missing.loc[MATRIX, "SeqEcho-v0", MLP].there == 0
-    assert missing.loc[ECHO, "SeqEcho-v0 lag=2 length=12", LSTM].seeds == "1"
-    assert "7 results of the suite are missing" in text
-    row = tables["horizons"].query("section == @ECHO and agent == 'LSTM'").iloc[0]
-    assert (row.seeds, row.unknown, row.horizon) == (2, 1, 8)
-
-
-def test_damaged_files_are_named(tmp_path):
-    write_suite(tmp_path, SUITE)
-    paths = sorted((tmp_path / "jobs").glob("*.json"))
-    paths[0].write_text('{"job": {')
-    for path, name, value in (
-        (paths[1], "accuracy", ["good"]),
-        (paths[2], "bounds", {"chance": 0.1}),
-        (paths[3], "mean_return", float("nan")),
-        (paths[4], "mean_return", None),
-    ):
-        values = json.loads(path.read_text())
+    count = len(list((tmp_path / "jobs").iterdir()))
+    jobs = [job for job in SUITE.jobs() if job.agent == PPO and not job.kwargs]
+    wrong = [("accuracy", ["good"]), ("bounds", {"chance": 0.1}), ("mean_return", float("nan"))]
+    for job, (name, value) in zip(jobs, wrong, strict=True):
+        values = asdict(make_result(job))
         values["evaluation"][name] = value
-        path.write_text(json.dumps(values))
+        result_path(tmp_path, job).write_text(json.dumps(values))
+    (tmp_path / "jobs" / "half.json").write_text('{"job": {')
     (tmp_path / "jobs" / ".half.json").write_text("{")
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "old.json").write_text("")
-    (tmp_path / "suite.json").write_text("{")
-    results, *_ = report(tmp_path)
-    assert list(results.damaged.file) == [
-        *(path.name for path in paths[:5]), "damaged/old.json",
-    ]  # fmt: skip
-    assert all(results.damaged.reason)
-    assert len(results.runs) == len(paths) - 5
-
-
-def test_folders_that_are_refused(whole, tmp_path):
-    with pytest.raises(ResultError, match="holds no result to report: give the folder"):
-        write_report(tmp_path, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ResultError, match=r"file cannot be written"):
-        write_report(whole, tmp_path / "file")
+    results, tables, _, text = report(tmp_path)
+    damaged = {f"{job.key}.json" for job in jobs} | {"half.json", "damaged/old.json"}
+    assert set(results.damaged.file) == damaged and all(results.damaged.reason)
+    assert len(results.runs) == count - 3
+    missing = tables["missing"].set_index(["section", "environment", "agent"])
+    assert len(missing) == 4 and missing.loc[MATRIX, "SeqEcho-v0", MLP].there == 0
+    assert missing.loc[ECHO, "SeqEcho-v0 lag=2 length=12", LSTM].seeds == "1"
+    assert "10 results of the suite are missing" in text
+    row = tables["horizons"].query("section == @ECHO and agent == 'LSTM'").iloc[0]
+    assert (row.seeds, row.unknown, row.horizon) == (2, 1, 8)
 
 
 def test_results_that_are_not_in_the_suite(tmp_path):
     """They are where the suite has their environments."""
     write_suite(tmp_path, SUITE)
     (tmp_path / "suite.json").write_text(replace(SUITE, agents=[], steps=7).to_json())
-    write_result(tmp_path, make_result(replace(ECHO_JOB, kwargs={"lag": 9, "length": 19})))
+    job = replace(ECHO_JOB, kwargs={"length": [5, 9]}, lengths=[20])
+    write_result(tmp_path, make_result(job))
     results, *_ = report(tmp_path)
     assert set(zip(results.runs.environment, results.runs.section, strict=True)) >= {
         ("SeqEcho-v0 length=10", GENERALISATION),
+        ("SeqEcho-v0 length=[5, 9]", GENERALISATION),
         ("SeqEcho-v0 lag=2 length=12", ECHO),
-        ("SeqEcho-v0 lag=9 length=19", MATRIX),
         ("SeqEcho-v0", MATRIX),
     }
-    assert "results are not in the suite" in results.notes[0]
+    notes = "\n".join(results.notes)
+    assert "results are not in the suite" in notes
+    assert "has no 'length' that is a number" in notes
     (tmp_path / "suite.json").unlink()
     results, *_ = report(tmp_path)
     assert set(results.runs.section) == {MATRIX, GENERALISATION}
     assert "missing is not known" in results.notes[0] and results.expected.empty
 
 
-def test_generalisation(whole, tmp_path):
-    _, tables, *_ = report(whole)
-    table = tables["generalisation"]
-    assert list(zip(table.factor, table.length, strict=True)) == [(0.5, 5), (1, 10), (2, 20)]
-    result = make_result(replace(ECHO_JOB, kwargs={"length": [5, 10]}))
-    write_result(tmp_path, replace(result, job=replace(result.job, lengths=[20])))
-    results, tables, *_ = report(tmp_path)
-    assert tables["generalisation"].empty
-    assert any("has no 'length' that is a number" in note for note in results.notes)
-
-
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
-        ([{"options": {"hidden": 8, "x": 1}}, {"options": {"x": 1}}],
-         {"LSTM (hidden=8)", "LSTM (hidden=null)"}),
-        ([{"steps": 10}, {"steps": 20}], {"LSTM (steps=10)", "LSTM (steps=20)"}),
-        ([{}, {"agent": "mine:LSTM"}], {"agents:LSTM", "mine:LSTM"}),
-        ([{}, {"seed": 1}], {"LSTM"}),
-        ([{"id": "SeqCopy-v0", "options": {"x": 1}}, {"options": {"x": 2}}], {"LSTM"}),
+        ({"options": {"hidden": 8}}, {"LSTM (hidden=8)", "LSTM (hidden=null)"}),
+        ({"steps": 10}, {"LSTM (steps=10)", "LSTM (steps=30000)"}),
+        ({"agent": "mine:LSTM"}, {"agents:LSTM", "mine:LSTM"}),
+        ({"learns_from": "rewards"}, {"LSTM (from=rewards)", "LSTM (from=right answers)"}),
+        ({"id": "SeqCopy-v0", "options": {"x": 1}}, {"LSTM"}),
     ],
-)  # fmt: skip
+)
 def test_names_tell_agents_apart(tmp_path, changes, names):
-    for change in changes:
-        write_result(tmp_path, make_result(replace(ECHO_JOB, **change)))
+    write_result(tmp_path, make_result(ECHO_JOB))
+    source = changes.pop("learns_from", "answers")
+    result = make_result(replace(ECHO_JOB, seed=1, **changes))
+    write_result(tmp_path, replace(result, learns_from=source))
     assert set(read_folder(tmp_path).agents.agent) == names
-
-
-def test_one_agent_that_learned_from_two_sources_is_two(tmp_path):
-    for seed, source in enumerate(["rewards", "answers", "unknown"]):
-        result = make_result(replace(ECHO_JOB, seed=seed))
-        write_result(tmp_path, replace(result, learns_from=source))
-    _, tables, _, text = report(tmp_path)
-    assert len(tables["leaderboard"]) == 3
-    assert "| LSTM (from=rewards) | rewards |" in text
-    assert "learned from an unknown source" in text
 
 
 def test_text_of_results_is_never_markup(tmp_path):
@@ -312,7 +234,6 @@ def test_text_of_results_is_never_markup(tmp_path):
     assert agent["seconds"] is None and agent["steps"] and data["places"][0]["bounds"] is None
     assert agent["episodes"]["0"][0][0][0][0] == 0.5
     assert not re.search(r"(?<!\\)[`\[\]]|<|^#|[^\\ ]\|[^ \n]", text, re.M)
-    assert "The bounds are not known" in text
 
 
 def test_curves_and_accuracies(tmp_path):
@@ -326,9 +247,8 @@ def test_curves_and_accuracies(tmp_path):
     assert (steps[0], steps[-1]) == (100, 10_000)
     assert [column[0] for column in columns] == [0.1, 0.1, 0.1]
     assert [column[-1] for column in columns] == [0.5, 0.2, 0.8]  # the first stopped at 1000
-    accuracy = agent["accuracy"]
+    accuracy = agent["accuracy"]  # the means of 5 time steps each
     assert (accuracy["width"], accuracy["length"], len(accuracy["values"])) == (5, 500, 100)
-    assert accuracy["values"][0] == 1
 
 
 def test_what_is_thinned_is_said(whole, monkeypatch):
@@ -340,17 +260,6 @@ def test_what_is_thinned_is_said(whole, monkeypatch):
     assert max(len(agent["episodes"]) for agent in agents) == 1
 
 
-MEASURE = """
-import resource, sys, time
-from pathlib import Path
-from seqenvs.benchmark.report import write_report
-start = time.process_time()
-path = write_report(Path(sys.argv[1]), Path(sys.argv[2]))[0]
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(time.process_time() - start, peak * 1024, path.stat().st_size)
-"""
-
-
 @pytest.mark.full
 def test_10000_results_within_60_seconds_and_2_gb(tmp_path):
     for index in range(10_000):
@@ -358,7 +267,9 @@ def test_10000_results_within_60_seconds_and_2_gb(tmp_path):
         kwargs = {"lag": 1 + place % 20, "length": 20 + place}
         job = replace(ECHO_JOB, kwargs=kwargs, agent=f"mine:Agent{agent}", seed=index % 5)
         write_result(tmp_path, make_result(job))
-    command = [sys.executable, "-c", MEASURE, str(tmp_path), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    seconds, memory, size = map(float, done.stdout.split())
-    assert seconds < 60 and memory < 2e9 and size < 5e6
+    command = [sys.executable, "-m", "seqenvs", "report", "--dir", str(tmp_path)]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime - before.ru_utime < 60 and after.ru_maxrss * 1024 < 2e9
+    assert (tmp_path / "report" / "index.html").stat().st_size < 5e6

@@ -16,10 +16,7 @@ ECHO = {"id": "SeqEcho-v0"}
 SUITE = {
     "seeds": [0, 1],
     "steps": 500,
-    "matrix": [
-        {**ECHO, "agents": [PAUSED, ORACLE]},
-        {"id": "SeqNext-v0", "agents": [RANDOM]},
-    ],
+    "matrix": [{**ECHO, "agents": [PAUSED, ORACLE]}, {"id": "SeqNext-v0", "agents": [RANDOM]}],
     "horizon": [
         {"problem": "echo", "agents": [PAUSED], "steps": 400, "lags": [2, 1]},
         {"problem": "recall", "agents": [ORACLE], "seconds": 4, "lags": [1]},
@@ -42,24 +39,20 @@ def test_a_suite_says_which_jobs_belong_together():
     suite = Suite(**SUITE)
     recall = {"framing": "many_to_one", "num_values": 4, "length": 3}
     assert [
-        (row.section, row.problem, row.size, row.agent, first.id, first.kwargs, first.options,
-         first.steps, first.seconds, first.lengths)
+        (row.section, row.size, first.agent, first.id, first.kwargs, first.steps or first.seconds)
         for row in suite.rows()
         for first in row.jobs[:1]
     ] == [
-        ("matrix", "", None, TABLE, "SeqEcho-v0", {}, {"pause": 0}, 700, None, []),
-        ("matrix", "", None, ORACLE, "SeqEcho-v0", {}, {}, 500, None, []),
-        ("matrix", "", None, RANDOM, "SeqNext-v0", {}, {}, 500, None, []),
-        *(
-            ("horizon", "echo", lag, TABLE, "SeqEcho-v0", {"lag": lag, "length": lag + 10},
-             {"pause": 0}, 400, None, [])
-            for lag in (1, 2)
-        ),
-        ("horizon", "recall", 1, ORACLE, "SeqRecall-v0", recall, {}, None, 4, []),
-        ("capacity", "copy", 2, ORACLE, "SeqCopy-v0", {"length": 2}, {}, 300, None, []),
-        ("generalisation", "", None, TABLE, "SeqEcho-v0", {"length": 6}, {"pause": 0}, 700, None,
-         [3, 12]),
-    ]  # fmt: skip
+        ("matrix", None, TABLE, "SeqEcho-v0", {}, 700),
+        ("matrix", None, ORACLE, "SeqEcho-v0", {}, 500),
+        ("matrix", None, RANDOM, "SeqNext-v0", {}, 500),
+        ("horizon", 1, TABLE, "SeqEcho-v0", {"lag": 1, "length": 11}, 400),
+        ("horizon", 2, TABLE, "SeqEcho-v0", {"lag": 2, "length": 12}, 400),
+        ("horizon", 1, ORACLE, "SeqRecall-v0", recall, 4),
+        ("capacity", 2, ORACLE, "SeqCopy-v0", {"length": 2}, 300),
+        ("generalisation", None, TABLE, "SeqEcho-v0", {"length": 6}, 700),
+    ]
+    assert suite.jobs()[-1].lengths == [3, 12] and suite.jobs()[-1].options == {"pause": 0}
     assert {tuple(job.seed for job in row.jobs) for row in suite.rows()} == {(0, 1)}
     assert suite.jobs() == [job for row in suite.rows() for job in row.jobs]
 
@@ -69,16 +62,15 @@ def test_a_suite_can_be_extended_written_and_read(tmp_path):
     path.write_text(Suite(**SUITE).to_json())
     given = [{"agent": "a:B", "options": {}}, RANDOM]
     suite = make_suite(str(path), given, "SeqCopy-v0", {"length": 2})
-    assert suite.matrix[-1]["agents"] == [PAUSED, ORACLE, RANDOM]
-    agents = {id: [] for id in ("SeqEcho-v0", "SeqNext-v0", "SeqCopy-v0")}
-    for row in suite.rows():
-        if row.section == "matrix":
-            agents[row.jobs[0].id].append(row.agent)
-    assert list(agents.values()) == [  # each once
-        [TABLE, ORACLE, "a:B", RANDOM],
-        [RANDOM, "a:B"],
-        [TABLE, ORACLE, RANDOM, "a:B"],
-    ]
+    rows = [(row.jobs[0].id, row.agent) for row in suite.rows() if row.section == "matrix"]
+    assert sorted(rows) == sorted(  # each once
+        [
+            (id, agent)
+            for id in ("SeqEcho-v0", "SeqCopy-v0")
+            for agent in (TABLE, ORACLE, RANDOM, "a:B")
+        ]
+        + [("SeqNext-v0", RANDOM), ("SeqNext-v0", "a:B")]
+    )
     path.write_text(suite.to_json())
     assert read_suite(str(path)) == suite
 
@@ -87,23 +79,14 @@ def test_a_suite_can_be_extended_written_and_read(tmp_path):
     ("change", "said"),
     [
         ({"seeds": []}, "seeds must be a list of at least one number"),
-        ({"seeds": [-1]}, "seeds must be an int at least 0, got -1"),
         ({"steps": 0}, "steps must be an int at least 1"),
         ({"horizons": []}, "unexpected keyword argument 'horizons'"),
-        ({"matrix": {}}, "matrix must be a list"),
-        ({"matrix": [7]}, "an entry of matrix must be an object, got 7"),
         ({"matrix": [{"agents": []}]}, "an entry of matrix must have 'id'"),
         ({"matrix": [{**ECHO, "lag": 1}]}, "matrix has no 'lag', it has agents, id, kwargs"),
-        ({"matrix": [{**ECHO, "agents": "a:B"}]}, "agents must be a list"),
-        ({"matrix": [{**ECHO, "kwargs": 3}]}, "kwargs must be an object, got 3"),
         ({"agents": ["lstm"]}, "agent must be 'module:Class', got 'lstm'"),
-        ({"agents": [7]}, "an agent must be an object, got 7"),
-        ({"agents": [{"agent": "a:B", "seed": 1}]}, "no 'seed', it has agent, options, steps"),
         ({"agents": [{"agent": "a:B", "options": 1}]}, "options must be an object"),
         ({"horizon": [{"problem": "copy", "steps": 1, "lags": [1]}]}, "'recall', got 'copy"),
-        ({"capacity": [{"steps": 1, "lengths": [0]}]}, "lengths must be an int"),
         ({"capacity": [{"lengths": [2]}]}, "capacity must have 'steps' or 'seconds'"),
-        ({"capacity": [{"lengths": [2], "seconds": 0}]}, "seconds must be above 0, got 0"),
         ({"generalisation": [{**ECHO, "length": 5, "factors": [0]}]}, "factors must be above 0"),
     ],
 )
@@ -112,10 +95,3 @@ def test_a_wrong_suite_is_refused(tmp_path, change, said):
     path.write_text(json.dumps({"seeds": [0], "steps": 1, **change}))
     with pytest.raises(SuiteError, match=f"mine.json: .*{said}"):
         read_suite(str(path))
-
-
-def test_a_missing_suite_is_named(tmp_path):
-    with pytest.raises(SuiteError, match=r"'quick', 'timed', 'full' or the path.*got 'fast'"):
-        read_suite("fast")
-    with pytest.raises(SuiteError, match="No such file"):
-        read_suite(str(tmp_path / "none.json"))
