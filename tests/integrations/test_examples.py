@@ -4,6 +4,7 @@ The recipes in examples/integrations need other tools: ``nox -s integrations`` r
 environment of its own.
 """
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -64,7 +65,8 @@ def test_every_example_is_here():
 @pytest.mark.parametrize("name", RUN)
 def test_runs_and_reaches_what_it_says(name, tmp_path):
     example = FOUND[name]
-    pytest.importorskip(example.needs or "gymnasium")
+    if example.needs and importlib.util.find_spec(example.needs) is None:  # Keras needs a backend
+        pytest.skip(f"needs {example.needs}")
     command = [sys.executable, "-W", "error", "-W", KERAS, EXAMPLES / f"{name}.py"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
     assert run.returncode == 0, run.stderr
