@@ -175,9 +175,10 @@ def cases(args: argparse.Namespace) -> dict[str, tuple[dict[str, Any], int]]:
 
 def serve(args: argparse.Namespace) -> None:
     """Run the rounds that the other process asks for, and write how long they took."""
-    # The other checkout's environment raises the limit at which glibc returns memory to the system,
-    # as does any program that has freed an array of this size. Both sides begin with it.
-    np.empty(1 << 22, np.uint8)
+    if not args.fresh_heap:
+        # Freeing an array of this size raises the limit at which glibc returns memory to the
+        # system. Most programs do that, and so did the environment in earlier checkouts.
+        np.empty(1 << 22, np.uint8)
     made = {"encoding": args.encoding} if args.serve[1] == "index" else {}
     loop = vector(gymnasium.make_vec(args.id, int(args.serve[0]), **made))
     steps = steps_in(loop, args.seconds)
@@ -196,6 +197,7 @@ def against(args: argparse.Namespace) -> Iterator[str]:
         for encoding in ("index", "one_hot"):
             command = [sys.executable, os.path.abspath(__file__), "--id", args.id]
             command += ["--seconds", str(args.seconds), "--serve", str(size), encoding]
+            command += ["--fresh-heap"] * args.fresh_heap
             sides = [
                 subprocess.Popen(
                     command,
@@ -241,6 +243,7 @@ def main() -> None:
     add("--lengths", type=int, nargs=2, default=[8, 12], help="variable lengths, low and high")
     add("--blocks", type=int, nargs="*", default=[10, 128], help="steps in a block")
     add("--against", metavar="FOLDER", help="another checkout to compare with")
+    add("--fresh-heap", action="store_true", help="with --against: no large array is freed before")
     add("--serve", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
