@@ -75,7 +75,7 @@ def _batches(stream: EpisodeStream, encode: Encoding, size: int) -> Iterator[Sam
     while True:
         episodes = stream.take(size)
         due = episodes.reward_weight[:steps].T > 0
-        mask = due.take(episodes.pattern, axis=0)
+        mask = np.repeat(due, size, axis=0) if len(due) == 1 else due[episodes.pattern]
         # Transposed before they are encoded, while they are small.
         inputs = np.ascontiguousarray(np.swapaxes(episodes.inputs[:steps], 0, 1))
         targets = np.swapaxes(episodes.targets[:steps], 0, 1).astype(dtype, order="C")
