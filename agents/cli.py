@@ -286,9 +286,11 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     for name in ("id", "set", "algo", "trust"):
         if getattr(arguments, name):
             raise UsageError(f"--{name} is for zip files; the settings of a run say what it is")
+    from agents.learners import read_agent  # which imports torch
+
     seed = SEED if arguments.seed is None else arguments.seed
     with _errors_of_runs():
-        agent = run_folder.read_agent(folder)
+        agent = read_agent(folder)
         settings, count = agent.settings, arguments.episodes
         evaluation = evaluate(
             agent, settings.id, episodes=count, seed=seed, progress=True, **settings.kwargs
@@ -300,11 +302,12 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
+    from agents.learners import read_agent
     from seqenvs.evaluation import evaluate
 
     path = arguments.to or arguments.folder / "model.onnx"
     with _errors_of_runs():
-        agent = run_folder.read_agent(arguments.folder)
+        agent = read_agent(arguments.folder)
     try:
         from agents.export import ExportError, OnnxAgent, export
 

@@ -16,13 +16,10 @@ import pickle
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from agents.config import OtherModelError, Settings
 from seqenvs.files import versions, write_atomically, write_json
-
-if TYPE_CHECKING:
-    from agents.learners import ReferenceAgent
 
 _T = TypeVar("_T")
 
@@ -71,21 +68,7 @@ def read_settings(folder: Path) -> Settings:
         del values["versions"]
         return Settings.from_dict(values)
 
-    return _read(folder / SETTINGS, load)
-
-
-def read_agent(folder: Path) -> ReferenceAgent:
-    """Read the agent of a run, for ``predict``.
-
-    Raises:
-        RunFolderError: A file is missing, damaged, or belongs to another run.
-        TypeError, ValueError, ImportError, gymnasium.error.Error: The environment cannot be made.
-    """
-    from agents.learners import make_agent
-
-    agent = make_agent(read_settings(folder))
-    _read(folder / agent.model_file, agent.load_model)
-    return agent
+    return read(folder / SETTINGS, load)
 
 
 def write_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:
@@ -110,10 +93,11 @@ def read_checkpoint(path: Path, restore: Callable[[dict[str, Any]], _T]) -> _T:
     """
     import torch
 
-    return _read(path, lambda file: restore(torch.load(file, weights_only=True)))
+    return read(path, lambda file: restore(torch.load(file, weights_only=True)))
 
 
-def _read(path: Path, load: Callable[[Path], _T]) -> _T:
+def read(path: Path, load: Callable[[Path], _T]) -> _T:
+    """Read a file of a run folder with ``load``, and turn its errors into a `RunFolderError`."""
     if not path.is_file():
         raise RunFolderError(f"{path} does not exist; 'python -m agents train' writes run folders")
     try:

@@ -15,11 +15,11 @@ import torch
 from stable_baselines3.common.save_util import json_to_data
 
 from agents.config import RECURRENT_PPO
-from agents.learners import Row
+from agents.learners import Row, read_agent
 from agents.learners.recurrent_ppo import SequencePPO
 from agents.training import run_folder
 from agents.training.curve import draw_curve, lines_of
-from agents.training.run_folder import CHECKPOINT, RunFolderError, read_agent
+from agents.training.run_folder import CHECKPOINT, RunFolderError
 from agents.training.train import save
 from seqenvs import Bounds
 from tests.agents.common import assert_same, folder_of, new, settings_of, updated
