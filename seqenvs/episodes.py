@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # seed gives.
 FIRST_DRAW, LARGEST_DRAW = 1 << 12, 1 << 18
 _MOST_COPIED = 1 << 14  # inputs that are copied to prepare more than one episode at once
+_MOST_AT_ONCE = 1 << 8  # rows that are prepared beyond those that are needed
 _FEW_PATTERNS = 1 << 8
 _ROUNDS_TAKEN = 4  # episodes of each sub-environment that `RowBuffer` takes at once
 
@@ -343,7 +344,8 @@ class RowBuffer:
         """Append rows for one or more further episodes in all sub-environments."""
         assert self.gap is not None
         period = self.stream.max_steps + self.gap
-        rounds = -(-missing // period)
+        at_once = min(_MOST_COPIED // self.num_envs, _MOST_AT_ONCE)
+        rounds = max(-(-missing // period), at_once // period)
         episodes = self.stream.take(rounds * self.num_envs)
         fresh = _rows_of(episodes, period, rounds)
         self.rows = Rows.concatenate([kept, fresh]) if len(kept.last) else fresh
