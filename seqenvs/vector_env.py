@@ -314,10 +314,13 @@ class SequenceVectorEnv(VectorEnv[Any, Any, Any]):
                 self._all_correct |= last[start + end]
                 begin = end + 1
             self._all_correct &= right[begin:].all(axis=0)
-        observations, final = self.encode(following if all_observations else following[-1]), None
-        if self._stacked is not None:
-            encoded = observations if all_observations else self.encode(following)
-            seen, finals = self._stacked.follow_block(encoded, actions, rewards, last, self._ended)
+        if self._stacked is None:
+            observations = self.encode(following if all_observations else following[-1])
+            final = None
+        else:
+            seen, finals = self._stacked.follow_block(
+                self.encode(following), actions, rewards, last, self._ended
+            )
             observations, final = np.stack(seen) if all_observations else seen[-1], np.stack(finals)
         buffer.cursor += steps
         self._prepared, self._next, self._ended = [], 0, None
